@@ -1,0 +1,129 @@
+"""One notebook, two scales, and the results of the long runs.
+
+Every chapter runs at two scales from the same cells.  ``BOOK_SCALE=quick`` (the default) takes seconds, and its outputs are
+the ones in the book.  ``BOOK_SCALE=full`` takes hours, or minutes on a GPU.  A cell asks for the value that fits:
+
+    epochs = scale(quick=3, full=40)
+
+What a full run measured is kept in ``data/results/<name>.json`` with its seed, machine, date and command.  The notebook
+shows it beside the quick run with :func:`recorded`.  A number that nobody ran appears nowhere.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SCALES = ("quick", "full")
+RESULTS = Path(__file__).resolve().parent.parent / "data" / "results"
+
+# Without these four, nobody could run the same thing again.
+PROVENANCE = ("seed", "machine", "date", "command")
+
+
+def current_scale() -> str:
+    """Return ``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says.
+
+    Raises
+    ------
+    ValueError
+        If ``BOOK_SCALE`` is set to anything else.
+    """
+    name = os.environ.get("BOOK_SCALE", "").strip() or "quick"
+    if name not in SCALES:
+        raise ValueError(f"BOOK_SCALE is {name!r}; it should be 'quick' or 'full'")
+    return name
+
+
+def scale(*, quick: T, full: T) -> T:
+    """Return the value for the current scale.
+
+    >>> scale(quick=3, full=40)  # with BOOK_SCALE not set
+    3
+    """
+    return quick if current_scale() == "quick" else full
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """Read ``data/results/<name>.json``, what an earlier and longer run measured.
+
+    Parameters
+    ----------
+    name : str
+        The file's name without ``.json``.
+
+    Returns
+    -------
+    dict
+        The results, and how they came about: ``seed``, ``machine``, ``date`` and ``command``.
+
+    Raises
+    ------
+    KeyError
+        If nothing was recorded under `name`.
+    ValueError
+        If the file is not a JSON object, or does not say how its numbers came about.
+    """
+    path = _path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        names = sorted(file.stem for file in RESULTS.glob("*.json"))
+        known = ", ".join(names) if names else "none yet"
+        raise KeyError(f"nothing is recorded under the name {name!r}; recorded results: {known}") from None
+    try:
+        results = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"data/results/{name}.json is not valid JSON: {error}") from None
+    missing = [key for key in PROVENANCE if not isinstance(results, dict) or key not in results]
+    if missing:
+        raise ValueError(f"data/results/{name}.json lacks {', '.join(missing)}: a result needs all of {PROVENANCE}")
+    return results
+
+
+def record(name: str, *, seed: int, command: str, machine: str = "", **values: Any) -> Path:
+    """Write ``data/results/<name>.json`` in one step, so that a killed run never leaves half a file.
+
+    Parameters
+    ----------
+    name : str
+        The file's name without ``.json``: lower-case letters, digits, ``-`` and ``_``.
+    seed : int
+        The seed of the run.
+    command : str
+        What to type to run it again.
+    machine : str
+        A description of the machine; made from the processor and its number of cores when left out.
+    **values
+        The results: anything that JSON can hold.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    path = _path(name)
+    machine = machine or f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    results = {"seed": seed, "machine": machine, "date": datetime.date.today().isoformat(), "command": command}
+    text = json.dumps({**results, **values}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _path(name: str) -> Path:
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError(f"name is {name!r}; it should be lower-case letters, digits, '-' and '_'")
+    return RESULTS / f"{name}.json"

@@ -1,0 +1,74 @@
+"""Where the arrays live: NumPy on the processor, or CuPy on a GPU.
+
+Every other module that computes writes ``from common.backend import xp`` and then ``xp.exp``,
+``xp.sum`` and so on. ``xp`` is NumPy or CuPy, two libraries with the same functions, so the same source
+serves both. The choice is made here, once, when the program starts, from the environment
+variable ``BOOK_DEVICE``:
+
+=========  ===================================================================
+``cpu``    NumPy (the default: outputs are then the same on every machine)
+``gpu``    CuPy, and an error if there is no GPU that works
+``auto``   CuPy when there is a GPU that works, else NumPy
+=========  ===================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+"""An array of ``xp``: ``numpy.ndarray`` or ``cupy.ndarray``."""
+
+FLOAT = np.float32
+"""The float type that weights have unless something else is asked for (4 bytes a number)."""
+
+
+def choose_array_module(device: str) -> ModuleType:
+    """Return NumPy or CuPy for ``device``: "cpu", "gpu" or "auto".
+
+    Raises
+    ------
+    ValueError
+        ``device`` is none of the three.
+    RuntimeError
+        ``device`` is "gpu" and no GPU can be used; the sentence says why.
+    """
+    if device not in ("cpu", "gpu", "auto"):
+        raise ValueError(f"BOOK_DEVICE is {device!r}; it should be 'cpu', 'gpu' or 'auto'.")
+    if device == "cpu":
+        return np
+    try:
+        import cupy
+
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            raise RuntimeError("CuPy sees no GPU")
+        return cupy
+    except Exception as error:  # CuPy reports a missing driver, library or device in many ways
+        if device == "auto":
+            return np
+        raise RuntimeError(
+            f"BOOK_DEVICE is 'gpu', but no GPU can be used ({error}); "
+            "install the extra with: pip install -e .[gpu], or set BOOK_DEVICE=cpu."
+        ) from error
+
+
+xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "cpu"))
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """Copy an array to the processor's memory, for plotting or saving; a NumPy array is returned as it is."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def memory_layout(array: Array) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Say which memory an array shows and how: address of its first number, shape, strides (bytes).
+
+    Two arrays with the same layout are one array under two names. If shape and strides are each other's
+    reverse, one is the transpose of the other. Values play no part in it.
+    """
+    address = array.data.ptr if hasattr(array.data, "ptr") else array.__array_interface__["data"][0]
+    return address, array.shape, array.strides

@@ -1,0 +1,72 @@
+"""Layers that bend: without one of these between them, two Affine layers would be one."""
+
+from __future__ import annotations
+
+from common.backend import Array, xp
+from common.functions import relu, sigmoid, softmax
+from common.layers.base import Layer
+from common.require import require_float, require_shape
+
+
+class Activation(Layer):
+    """A function of each number (or, for Softmax, of each row), with nothing to learn.
+
+    A subclass gives ``f``, the function, and ``df``, the gradient, which needs only the output ``y``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (...) to the same shape."""
+        require_float("x", x)
+        self.y = self.f(x)
+        return self.y
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (...) to the gradient of x, of the same shape."""
+        require_shape("dout", dout, self.y.shape)
+        return self.df(dout, self.y)
+
+
+class Sigmoid(Activation):
+    """``y = 1 / (1 + exp(-x))``; the slope is ``y (1 - y)``, at most 1/4."""
+
+    def f(self, x: Array) -> Array:
+        return sigmoid(x)
+
+    def df(self, dout: Array, y: Array) -> Array:
+        return dout * y * (1 - y)
+
+
+class Tanh(Activation):
+    """``y = tanh(x)``, between -1 and 1; the slope is ``1 - y²``, at most 1."""
+
+    def f(self, x: Array) -> Array:
+        return xp.tanh(x)
+
+    def df(self, dout: Array, y: Array) -> Array:
+        return dout * (1 - y * y)
+
+
+class ReLU(Activation):
+    """``y = max(x, 0)``; the slope is 1 where ``y`` is positive, else 0 [Nair2010]_."""
+
+    def f(self, x: Array) -> Array:
+        return relu(x)
+
+    def df(self, dout: Array, y: Array) -> Array:
+        return dout * (y > 0)
+
+
+class Softmax(Activation):
+    """Scores along the last axis to probabilities.
+
+    Raising one score raises its own probability and lowers all others, hence the sum in the gradient.
+    """
+
+    def f(self, x: Array) -> Array:
+        return softmax(x)
+
+    def df(self, dout: Array, y: Array) -> Array:
+        return y * (dout - (dout * y).sum(axis=-1, keepdims=True))

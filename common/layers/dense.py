@@ -1,0 +1,87 @@
+"""Layers in which every input number reaches every output number: MatMul and Affine.
+
+Both take any leading axes: ``(N, D)`` for a batch, ``(N, T, D)`` for a batch of sequences.
+"""
+
+from __future__ import annotations
+
+from common.backend import Array
+from common.layers.base import Layer
+from common.require import require_float, require_last_axis, require_matrix, require_shape
+
+
+class MatMul(Layer):
+    """``y = x W``.
+
+    Parameters
+    ----------
+    W : (D, H)
+    """
+
+    names = ("W",)
+
+    def __init__(self, W: Array) -> None:
+        require_matrix("W", W)
+        super().__init__(W)
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (..., D) to (..., H)."""
+        (W,) = self.params
+        require_float("x", x, like=W)
+        require_last_axis("x", x, len(W))
+        self.x = x
+        return x @ W
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (..., H) to the gradient of x (..., D)."""
+        (W,) = self.params
+        require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
+        self.grads = [matrix(self.x).T @ matrix(dout)]
+        return dout @ W.T
+
+    def sizes(self) -> dict[str, object]:
+        return dict(zip("DH", self.params[0].shape))
+
+
+class Affine(Layer):
+    """``y = x W + b``: a fully connected layer.
+
+    Parameters
+    ----------
+    W : (D, H)
+    b : (H,)
+    """
+
+    names = ("W", "b")
+
+    def __init__(self, W: Array, b: Array) -> None:
+        require_matrix("W", W)
+        require_float("b", b, like=W)
+        require_shape("b", b, W.shape[1:])
+        super().__init__(W, b)
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (..., D) to (..., H)."""
+        W, b = self.params
+        require_float("x", x, like=W)
+        require_last_axis("x", x, len(W))
+        self.x = x
+        y = x @ W
+        y += b
+        return y
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (..., H) to the gradient of x (..., D)."""
+        W, _ = self.params
+        require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
+        dy = matrix(dout)
+        self.grads = [matrix(self.x).T @ dy, dy.sum(axis=0)]
+        return dout @ W.T
+
+    def sizes(self) -> dict[str, object]:
+        return dict(zip("DH", self.params[0].shape))
+
+
+def matrix(x: Array) -> Array:
+    """Lay all leading axes end to end: (..., D) becomes (n, D)."""
+    return x.reshape(-1, x.shape[-1])

@@ -1,0 +1,46 @@
+"""Forgetting on purpose, so that no neuron can rely on one other."""
+
+from __future__ import annotations
+
+from common.backend import FLOAT, Array, np, xp
+from common.layers.base import Layer
+from common.require import require_float, require_shape
+
+
+class Dropout(Layer):
+    """Set each number to zero with probability ``ratio`` while training [Srivastava2014]_.
+
+    The numbers that stay are divided by ``1 - ratio``, so that their expected sum is the same with and
+    without dropout, and nothing needs to be rescaled when training is over.
+
+    Parameters
+    ----------
+    ratio : float
+        From 0 (nothing dropped) to below 1.
+    rng : numpy.random.Generator
+        Decides what is dropped. Numbers are drawn on the processor, so that a GPU drops the same ones.
+    """
+
+    def __init__(self, ratio: float, rng: np.random.Generator) -> None:
+        if not 0 <= ratio < 1:
+            raise ValueError(f"ratio is {ratio}; it should be at least 0 and below 1.")
+        super().__init__()
+        self.ratio = ratio
+        self.rng = rng
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (...) to the same shape."""
+        require_float("x", x)
+        self.factor = xp.ones(x.shape, dtype=x.dtype)
+        if self.training:
+            keep = xp.asarray(self.rng.random(x.shape, dtype=FLOAT) >= self.ratio)
+            self.factor = keep.astype(x.dtype) / (1 - self.ratio)
+        return x * self.factor
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (...) to the gradient of x: what was dropped forward is dropped backward."""
+        require_shape("dout", dout, self.factor.shape)
+        return dout * self.factor
+
+    def sizes(self) -> dict[str, object]:
+        return {"ratio": self.ratio}

@@ -1,0 +1,40 @@
+"""A table with one row of numbers for each word."""
+
+from __future__ import annotations
+
+from common.backend import Array
+from common.layers.base import Layer
+from common.require import require_ids, require_matrix, require_shape
+from common.row_gradient import RowGradient
+
+
+class Embedding(Layer):
+    """Look up one row of ``W`` for each id: a MatMul with a one-hot row, without the multiplications.
+
+    Parameters
+    ----------
+    W : (V, D)
+        Row ``i`` is the vector of word ``i``.
+    """
+
+    names = ("W",)
+
+    def __init__(self, W: Array) -> None:
+        require_matrix("W", W)
+        super().__init__(W)
+
+    def forward(self, ids: Array) -> Array:
+        """``ids`` (...) whole numbers to vectors (..., D)."""
+        (W,) = self.params
+        require_ids("ids", ids, len(W))
+        self.ids = ids
+        return W[ids]
+
+    def backward(self, dout: Array) -> None:
+        """Keep ``dout`` (..., D), summed by word, in ``grads``. Ids have no gradient: nothing is returned."""
+        (W,) = self.params
+        require_shape("dout", dout, (*self.ids.shape, W.shape[1]))
+        self.grads = [RowGradient.from_lookups(self.ids.ravel(), dout.reshape(-1, W.shape[1]), W.shape)]
+
+    def sizes(self) -> dict[str, object]:
+        return dict(zip("VD", self.params[0].shape))

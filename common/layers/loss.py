@@ -1,0 +1,107 @@
+"""Layers that end a network: predictions and targets go in, one number comes out, and training makes it smaller.
+
+Each averages over positions. A position that ``mask`` marks as False (padding, say) adds exactly
+zero to the loss and to every gradient.
+"""
+
+from __future__ import annotations
+
+from common.backend import Array, xp
+from common.functions import sigmoid, softplus
+from common.layers.base import Layer
+from common.require import require_float, require_ids, require_shape
+
+
+class SoftmaxWithLoss(Layer):
+    """Softmax, then cross entropy: minus the mean log-probability of the right classes.
+
+    The two are one layer because together their gradient is ``y - t``, and because the logarithm of a
+    softmax can be had without taking the logarithm of a number that may have become 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
+        """Return the loss, one number.
+
+        Parameters
+        ----------
+        x : (..., V) scores
+        t : (...) whole numbers, the right class of each position
+        mask : (...) booleans, optional; False leaves a position out
+        """
+        require_float("x", x)
+        require_ids("t", t, x.shape[-1])
+        require_shape("t", t, x.shape[:-1])
+        self.t = t[..., None]
+        self.share = share_of_each(t, mask, x.dtype)[..., None]  # (..., 1)
+        z = x - x.max(axis=-1, keepdims=True)
+        log_p = xp.take_along_axis(z, self.t, axis=-1)
+        self.exp = xp.exp(z, out=z)
+        self.sum = self.exp.sum(axis=-1, keepdims=True)
+        log_p = log_p - xp.log(self.sum)
+        return -(self.share * log_p).sum()
+
+    def backward(self, dout: float = 1) -> Array:
+        """Return the gradient of x: ``(y - t)``, times each position's share of the mean."""
+        share = self.share * dout
+        dx = self.exp * (share / self.sum)  # y, shared out
+        rows = dx.reshape(-1, dx.shape[-1])  # a view: changing rows changes dx
+        rows[xp.arange(len(rows)), self.t.ravel()] -= share.ravel()
+        return dx
+
+
+class SigmoidWithLoss(Layer):
+    """Sigmoid, then binary cross entropy: each number is a yes-or-no question of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
+        """Return the loss, one number.
+
+        Parameters
+        ----------
+        x : (...) scores; positive means yes
+        t : (...) 1 for yes, 0 for no, or a probability between
+        mask : (...) booleans, optional; False leaves a position out
+        """
+        require_float("x", x)
+        require_shape("t", t, x.shape)
+        if t.size and (t.min() < 0 or t.max() > 1):
+            raise ValueError(f"t holds numbers from {t.min()} to {t.max()}; they should lie between 0 and 1.")
+        self.x, self.t = x, t.astype(x.dtype)
+        self.share = share_of_each(t, mask, x.dtype)
+        return (self.share * (softplus(x) - self.t * x)).sum()
+
+    def backward(self, dout: float = 1) -> Array:
+        """Return the gradient of x: ``y - t``, times each position's share of the mean."""
+        return (sigmoid(self.x) - self.t) * (self.share * dout)
+
+
+class MeanSquaredError(Layer):
+    """The mean of ``(y - t)²`` over all numbers: for predicting quantities rather than classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, y: Array, t: Array) -> Array:
+        """``y`` and ``t`` (...), of one shape, to one number."""
+        require_float("y", y)
+        require_shape("t", t, y.shape)
+        self.error = y - t.astype(y.dtype)
+        return (self.error * self.error).mean()
+
+    def backward(self, dout: float = 1) -> Array:
+        """Return the gradient of y."""
+        return self.error * (2 * dout / self.error.size)
+
+
+def share_of_each(t: Array, mask: Array | None, dtype: type) -> Array:
+    """How much each position counts in the mean: ``1/n`` for the ``n`` that are kept, 0 for the others."""
+    if mask is None:
+        return xp.full(t.shape, 1 / max(t.size, 1), dtype=dtype)
+    require_shape("mask", mask, t.shape)
+    keep = mask.astype(dtype)
+    return keep / max(int(mask.sum()), 1)

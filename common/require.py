@@ -1,0 +1,58 @@
+"""What the book's code says to bad input: one sentence that names the argument, what it was and what it should be.
+
+An error inside a matrix product names two shapes and no culprit. The layers therefore check at the door.
+Each function returns nothing when all is well.
+"""
+
+from __future__ import annotations
+
+from common.backend import Array, np
+
+
+def require_array(name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is an array (of NumPy or CuPy)."""
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        raise TypeError(f"{name} is a {type(value).__name__}; it should be an array.")
+
+
+def require_float(name: str, x: Array, like: Array | None = None) -> None:
+    """Raise TypeError unless ``x`` holds floats, and of the same type as ``like`` when that is given."""
+    require_array(name, x)
+    if not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(f"{name} holds {x.dtype}; it should hold floats: use {name}.astype('float32').")
+    if like is not None and x.dtype != like.dtype:
+        raise TypeError(
+            f"{name} is {x.dtype} and the weights are {like.dtype}; both should be of one type, "
+            f"or every result would silently become the larger: use {name}.astype('{like.dtype}')."
+        )
+
+
+def require_last_axis(name: str, x: Array, size: int) -> None:
+    """Raise ValueError unless the shape of ``x`` is ``(..., size)``."""
+    if x.ndim == 0 or x.shape[-1] != size:
+        raise ValueError(f"{name} has shape {x.shape}; it should be (..., {size}).")
+
+
+def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless ``x`` has exactly this shape."""
+    if x.shape != shape:
+        raise ValueError(f"{name} has shape {x.shape}; it should be {shape}.")
+
+
+def require_matrix(name: str, x: Array) -> None:
+    """Raise unless ``x`` is a two-axis array of floats."""
+    require_float(name, x)
+    if x.ndim != 2:
+        raise ValueError(f"{name} has shape {x.shape}; it should be a matrix, with two axes.")
+
+
+def require_ids(name: str, ids: Array, size: int) -> None:
+    """Raise unless ``ids`` holds whole numbers from 0 to ``size - 1``."""
+    require_array(name, ids)
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise TypeError(f"{name} holds {ids.dtype}; it should hold whole numbers from 0 to {size - 1}.")
+    if ids.size and (ids.min() < 0 or ids.max() >= size):
+        raise ValueError(
+            f"{name} holds numbers from {int(ids.min())} to {int(ids.max())}; "
+            f"they should lie between 0 and {size - 1}."
+        )

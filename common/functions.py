@@ -17,8 +17,8 @@ def step(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """``1 / (1 + exp(-x))``: squeezes any number into the range from 0 to 1.
 
-    Written with ``tanh``, which is the same curve, twice as high and twice as steep. The textbook form computes
-    ``exp(1000)`` on its way to 0 for ``x = -1000`` and overflows.
+    Written with ``tanh``, which is the same curve, twice as high and twice as steep. The textbook form
+    computes ``exp(1000)`` on its way to 0 for ``x = -1000`` and overflows.
     """
     return 0.5 * xp.tanh(0.5 * x) + 0.5
 

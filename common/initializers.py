@@ -1,4 +1,4 @@
-"""How weights begin. A network whose weights all begin equal stays that way, so chance has to break the tie."""
+"""How weights begin: a network whose weights all begin equal stays that way, so chance breaks the tie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the book's code says to bad input: one sentence that names the argument, what it was and what it should be.
+"""What the book's code says to bad input: one sentence with the argument, what it was, what it should be.
 
 An error inside a matrix product names two shapes and no culprit. The layers therefore check at the door.
 Each function returns nothing when all is well.

@@ -1,8 +1,8 @@
 """The one protocol of the book: ``forward``, ``backward``, ``params``, ``grads``.
 
-A **layer** turns inputs into outputs (``forward``) and gradients of the loss by its outputs into gradients by its
-inputs (``backward``). What it learns are its ``params``; ``backward`` leaves their gradients in ``grads``, in
-the same order. A **model** is a layer made of layers.
+A **layer** turns inputs into outputs (``forward``), and gradients of the loss by its outputs into gradients
+by its inputs (``backward``). What it learns are its ``params``; ``backward`` leaves their gradients in
+``grads``, in the same order. A **model** is a layer made of layers.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Layer:
     Parameters
     ----------
     *params : arrays
-        The weights, in the order of the class attribute ``names``. The layer uses the very arrays it is given:
-        two layers that are given the same array (or one of them its transpose) share that weight.
+        The weights, in the order of the class attribute ``names``. The layer uses the very arrays it is
+        given: two layers that are given the same array (or one of them its transpose) share that weight.
     """
 
     names: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Layers that end a network: predictions and targets go in, one number comes out, and training makes it smaller.
+"""Layers that end a network: predictions and targets go in, one number comes out, to be made smaller.
 
 Each averages over positions. A position that ``mask`` marks as False (padding, say) adds exactly
 zero to the loss and to every gradient.

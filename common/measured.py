@@ -1,12 +1,12 @@
 """Show a measured number beside the band it has to stay in.
 
-An accuracy, a perplexity or a number of seconds is a little different on every machine.  Typed into the prose it goes
-stale; printed bare it makes the comparison of notebooks fail.  So it is printed as
+An accuracy, a perplexity or a number of seconds is a little different on every machine. Typed into the prose
+it goes stale; printed bare it makes the comparison of notebooks fail. So it is printed as
 
     test accuracy 0.9733 (expected 0.95 to 1)
 
-The cell fails when the number leaves its band.  The comparison masks the number before ``(expected`` and compares all the
-rest, the band included.
+The cell fails when the number leaves its band. The comparison masks the number before ``(expected`` and
+compares all the rest, the band included.
 """
 
 from __future__ import annotations

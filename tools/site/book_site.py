@@ -220,6 +220,23 @@ def spellings(key: str) -> list[str]:
     return forms
 
 
+def mark_languages(app: Sphinx, doctree: nodes.document) -> None:
+    """Turn the glossary's ``zh: ... · ja: ...`` lines into text that names its language.
+
+    A screen reader then pronounces it, and the browser picks the right forms of the characters.
+    """
+    if app.env.docname != GLOSSARY:
+        return
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        match = re.fullmatch(r"zh: (.+?) · ja: (.+)", paragraph.astext().strip())
+        if match:
+            paragraph.children = []
+            paragraph["classes"].append("cjk")
+            for text, code in zip(match.groups(), ("zh-Hans", "ja")):
+                paragraph += nodes.inline("", text, classes=[f"language-{code}"])
+                paragraph += nodes.Text(" · " if code != "ja" else "")
+
+
 def is_chapter(docname: str) -> bool:
     return docname.startswith("chapters/") and docname != GLOSSARY
 
@@ -328,9 +345,10 @@ def link_glossary_entries(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", read_settings, priority=100)
     # MathJax goes only where there are formulas. (Another extension asks for every asset on every page.)
-    app.connect("builder-inited", lambda app: app.set_html_assets_policy("per_page"), priority=900)
+    app.connect("env-before-read-docs", lambda app, env, names: app.set_html_assets_policy("per_page"), priority=900)
     app.connect("html-page-context", drop_unused_scripts, priority=900)
     app.connect("html-page-context", page_context, priority=950)
+    app.connect("doctree-read", mark_languages)
     app.connect("doctree-read", collect_terms)
     app.connect("env-purge-doc", forget_terms)
     app.connect("env-updated", refresh_linked_pages)

@@ -1,4 +1,4 @@
-"""The front page's map of the chapters, drawn from the table of contents.
+"""The front page: the map of the chapters, drawn from the table of contents, and the place of the living figure.
 
 A chapter that is in ``_toc.yml`` is a link; one that is not there yet is shown as planned. So the map
 cannot promise a page that does not exist, and needs no change when a chapter lands.
@@ -7,6 +7,7 @@ cannot promise a page that does not exist, and needs no change when a chapter la
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -171,6 +172,29 @@ class ChapterMap(Directive):
         return [chapter_map_node()]
 
 
+class LivingFigure(Directive):
+    """``{living-figure}``: the figure that learns, computed here and now by the book's own code."""
+
+    def run(self) -> list[nodes.Node]:
+        from living_figure import living_figure       # imports the package `common`, so only where it is used
+
+        env = self.state.document.settings.env
+        for module in ("living_figure.py", "front_page.py"):
+            env.note_dependency(str(Path(__file__).with_name(module)))
+        return [nodes.raw("", living_figure().html, format="html")]
+
+
+class StartLinks(Directive):
+    """``{start-links}``: where to begin reading: the first chapter that exists, and the map."""
+
+    def run(self) -> list[nodes.Node]:
+        return [start_links_node()]
+
+
+class start_links_node(nodes.General, nodes.Element):  # noqa: N801
+    """Placeholder of the links."""
+
+
 class chapter_map_node(nodes.General, nodes.Element):  # noqa: N801 (docutils' own manner)
     """Placeholder of the map."""
 
@@ -179,6 +203,13 @@ def draw_maps(app, doctree, docname: str) -> None:
     for node in list(doctree.findall(chapter_map_node)):
         uri = lambda name: app.builder.get_relative_uri(docname, name)  # noqa: E731
         node.replace_self(nodes.raw("", chapter_map(set(app.env.found_docs), uri), format="html"))
+    for node in list(doctree.findall(start_links_node)):
+        links = '<a href="#where-it-leads">See where it leads</a>'
+        first = next((name for name, *_ in CORE if f"chapters/{name}" in app.env.found_docs), None)
+        if first is not None:
+            address = html.escape(app.builder.get_relative_uri(docname, f"chapters/{first}"))
+            links = f'<a href="{address}">Start reading</a> {links}'
+        node.replace_self(nodes.raw("", f'<p class="start">{links}</p>', format="html"))
 
 
 def refresh_front_page(app, env) -> list[str]:
@@ -192,6 +223,9 @@ def refresh_front_page(app, env) -> list[str]:
 
 def setup(app) -> None:
     app.add_node(chapter_map_node)
+    app.add_node(start_links_node)
     app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("living-figure", LivingFigure)
+    app.add_directive("start-links", StartLinks)
     app.connect("env-updated", refresh_front_page)
     app.connect("doctree-resolved", draw_maps)

@@ -1,8 +1,8 @@
 """Run the notebooks again and compare every output strictly with what is stored.
 
-    python tools/compare.py [NOTEBOOK ...]                    once, as this machine computes (make test-notebooks)
-    python tools/compare.py --settings all [NOTEBOOK ...]     as other processors compute, too (make reproduce)
-    python tools/compare.py --settings Haswell:1,SkylakeX:2   some: a processor, and the threads of its BLAS
+    python tools/compare.py [NOTEBOOK ...]                   once, as computed here (make test-notebooks)
+    python tools/compare.py --settings all [NOTEBOOK ...]    as other processors compute (make reproduce)
+    python tools/compare.py --settings Haswell:1,SkylakeX:2  some: a processor, and its threads
 
 Sums are added in another order on another processor or with another number of threads, so the last digits
 differ. A stored output has to hold all the same. A setting chooses the matrix kernels of OpenBLAS

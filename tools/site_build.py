@@ -31,12 +31,14 @@ def main() -> int:
         now = shape()
         if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != now:
             forget()
-        command = [sys.executable, "-m", "jupyter_book", "build", ".", "-W", "--keep-going", "-q"]
-        # Sphinx would fetch nothing, but an extension of the user's own must not be found either.
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+        # Not the jupyter-book script: its first line names a folder, which may have a space in it.
+        book = "from jupyter_book.cli.main import main; main()"
+        command = [sys.executable, "-c", book, "build", ".", "-W", "--keep-going", "--quiet"]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         page = BUILD / "html" / "index.html"
         if done.returncode or not page.exists():
             forget()
+            print(done.stdout)
             print("The site was not built: the warnings and errors are above.", file=sys.stderr)
             return done.returncode or 1
         STAMP.write_text(now, encoding="utf-8")

@@ -1,7 +1,7 @@
 """The figure of the front page: a small network learns to separate three spirals, as chapter 1 does.
 
 It is computed when the site is built, with the book's own layers and its own player, so it cannot show anything
-that the code does not do. Its frames are SVG of about 4 kB each.
+that the code does not do. Its frames are small SVG; their colours are in ``book.css``.
 """
 
 from __future__ import annotations
@@ -15,17 +15,6 @@ from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 SIZE = 360        # side of the picture, in its own units
 REACH = 1.12      # the plane is shown from -REACH to REACH
 EPOCHS = range(0, 301, 10)
-
-STYLE = """
-.spiral{width:min(100%,26rem);height:auto;border-radius:.5rem}
-.spiral .r0{fill:#0072B2;fill-opacity:.2}.spiral .r1{fill:#E69F00;fill-opacity:.24}
-.spiral .r2{fill:#CC79A7;fill-opacity:.26}
-.spiral path.p{fill:none;stroke-width:6.5}.spiral .p0{stroke:#0072B2;stroke-linecap:round}
-.spiral .p1{stroke:#C98500;stroke-linecap:square;stroke-width:5.5!important}
-.spiral .p2{stroke:#B85590;stroke-linejoin:miter;stroke-width:1!important;fill:#B85590!important}
-html[data-theme=dark] .spiral .p0{stroke:#5fb3ea}html[data-theme=dark] .spiral .p1{stroke:#f2b53c}
-html[data-theme=dark] .spiral .p2{stroke:#e59cc6;fill:#e59cc6!important}
-"""
 
 
 def spiral(rng: np.random.Generator, n: int = 100) -> tuple[np.ndarray, np.ndarray]:

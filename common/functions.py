@@ -6,11 +6,11 @@ their input, and work along the last axis where an axis is meant.
 
 from __future__ import annotations
 
-from common.backend import Array, xp
+from common.backend import Array, np, xp
 
 
 def step(x: Array) -> Array:
-    """1 where ``x`` is positive, else 0: the activation of the perceptron [Rosenblatt1958]_."""
+    """1 where ``x`` is positive, else 0: the activation of the perceptron [rosenblatt1958perceptron]_."""
     return (x > 0).astype(x.dtype)
 
 
@@ -20,7 +20,10 @@ def sigmoid(x: Array) -> Array:
     Written with ``tanh``, which is the same curve, twice as high and twice as steep. The textbook form
     computes ``exp(1000)`` on its way to 0 for ``x = -1000`` and overflows.
     """
-    return 0.5 * xp.tanh(0.5 * x) + 0.5
+    y = xp.tanh(0.5 * x)
+    y *= 0.5
+    y += 0.5
+    return y
 
 
 def relu(x: Array) -> Array:
@@ -34,15 +37,26 @@ def softmax(x: Array) -> Array:
     Subtracting the largest score first changes nothing in the quotient, and makes the
     largest exponent 0, so that ``exp`` cannot overflow.
     """
-    y = xp.exp(x - x.max(axis=-1, keepdims=True))
+    y = xp.exp(below_max(x))
     y /= y.sum(axis=-1, keepdims=True)
     return y
 
 
 def log_softmax(x: Array) -> Array:
     """The logarithm of ``softmax(x)``, computed without ever taking the logarithm of 0."""
-    z = x - x.max(axis=-1, keepdims=True)
-    return z - xp.log(xp.exp(z).sum(axis=-1, keepdims=True))
+    z = below_max(x)
+    log_p = z - xp.log(xp.exp(z).sum(axis=-1, keepdims=True))
+    return xp.maximum(log_p, xp.finfo(x.dtype).min)
+
+
+def below_max(x: Array) -> Array:
+    """``x`` minus its maximum along the last axis, so 0 at most.
+
+    The distance of two finite numbers can be too large for their type. It is then minus infinity, and
+    its ``exp`` the right number, 0: no reason to warn.
+    """
+    with np.errstate(over="ignore"):
+        return x - x.max(axis=-1, keepdims=True)
 
 
 def softplus(x: Array) -> Array:

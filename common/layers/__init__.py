@@ -1,7 +1,7 @@
 """All layers of the book, by kind. See ``base`` for what a layer is."""
 
 from common.layers.activation import ReLU, Sigmoid, Softmax, Tanh
-from common.layers.base import Layer, Model, unique_parameters
+from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout
 from common.layers.embedding import Embedding
@@ -21,5 +21,7 @@ __all__ = [
     "Softmax",
     "SoftmaxWithLoss",
     "Tanh",
+    "find_generators",
     "unique_parameters",
+    "walk",
 ]

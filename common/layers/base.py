@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from common.backend import Array, memory_layout, xp
+from common.backend import Array, memory_layout, np, xp
 from common.row_gradient import RowGradient
 
 
@@ -91,6 +91,20 @@ class Model(Layer):
     def __repr__(self) -> str:
         lines = [f"  {name}: " + repr(layer).replace("\n", "\n  ") for name, layer in self.named_layers()]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+def walk(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layer and all layers inside it, at any depth, each with its dotted path: ``encoder.lstm``."""
+    yield path, layer
+    if isinstance(layer, Model):
+        for name, inner in layer.named_layers():
+            yield from walk(inner, f"{path}.{name}" if path else name)
+
+
+def find_generators(layer: Layer) -> list[np.random.Generator]:
+    """The random generators that a layer and the layers inside it draw from (Dropout does, for one)."""
+    held = [value for _, inner in walk(layer) for value in vars(inner).values()]
+    return [value for value in held if isinstance(value, np.random.Generator)]
 
 
 def unique_parameters(layer: Layer) -> tuple[list[Array], list[Array | RowGradient]]:

@@ -50,15 +50,19 @@ class Affine(Layer):
     ----------
     W : (D, H)
     b : (H,)
+    first : bool
+        True for the layer that the data enter. Nobody asks for the gradient of the data, so ``backward`` then
+        leaves out that product, a third of the layer's work, and returns nothing.
     """
 
     names = ("W", "b")
 
-    def __init__(self, W: Array, b: Array) -> None:
+    def __init__(self, W: Array, b: Array, first: bool = False) -> None:
         require_matrix("W", W)
         require_float("b", b, like=W)
         require_shape("b", b, W.shape[1:])
         super().__init__(W, b)
+        self.first = first
 
     def forward(self, x: Array) -> Array:
         """``x`` (..., D) to (..., H)."""
@@ -70,13 +74,13 @@ class Affine(Layer):
         y += b
         return y
 
-    def backward(self, dout: Array) -> Array:
+    def backward(self, dout: Array) -> Array | None:
         """``dout`` (..., H) to the gradient of x (..., D)."""
         W, _ = self.params
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         dy = matrix(dout)
         self.grads = [matrix(self.x).T @ dy, dy.sum(axis=0)]
-        return dout @ W.T
+        return None if self.first else dout @ W.T
 
     def sizes(self) -> dict[str, object]:
         return dict(zip("DH", self.params[0].shape))

@@ -8,7 +8,7 @@ from common.require import require_float, require_shape
 
 
 class Dropout(Layer):
-    """Set each number to zero with probability ``ratio`` while training [Srivastava2014]_.
+    """Set each number to zero with probability ``ratio`` while training [srivastava2014dropout]_.
 
     The numbers that stay are divided by ``1 - ratio``, so that their expected sum is the same with and
     without dropout, and nothing needs to be rescaled when training is over.
@@ -25,7 +25,7 @@ class Dropout(Layer):
         if not 0 <= ratio < 1:
             raise ValueError(f"ratio is {ratio}; it should be at least 0 and below 1.")
         super().__init__()
-        self.ratio = ratio
+        self.ratio = float(ratio)
         self.rng = rng
 
     def forward(self, x: Array) -> Array:

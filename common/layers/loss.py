@@ -7,7 +7,7 @@ zero to the loss and to every gradient.
 from __future__ import annotations
 
 from common.backend import Array, xp
-from common.functions import sigmoid, softplus
+from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
 from common.require import require_float, require_ids, require_shape
 
@@ -36,8 +36,8 @@ class SoftmaxWithLoss(Layer):
         require_shape("t", t, x.shape[:-1])
         self.t = t[..., None]
         self.share = share_of_each(t, mask, x.dtype)[..., None]  # (..., 1)
-        z = x - x.max(axis=-1, keepdims=True)
-        log_p = xp.take_along_axis(z, self.t, axis=-1)
+        z = below_max(x)
+        log_p = xp.maximum(xp.take_along_axis(z, self.t, axis=-1), xp.finfo(x.dtype).min / 2)
         self.exp = xp.exp(z, out=z)
         self.sum = self.exp.sum(axis=-1, keepdims=True)
         log_p = log_p - xp.log(self.sum)
@@ -47,9 +47,9 @@ class SoftmaxWithLoss(Layer):
         """Return the gradient of x: ``(y - t)``, times each position's share of the mean."""
         share = self.share * dout
         dx = self.exp * (share / self.sum)  # y, shared out
-        rows = dx.reshape(-1, dx.shape[-1])  # a view: changing rows changes dx
+        rows = dx.reshape(-1, dx.shape[-1])  # (n, V)
         rows[xp.arange(len(rows)), self.t.ravel()] -= share.ravel()
-        return dx
+        return rows.reshape(dx.shape)
 
 
 class SigmoidWithLoss(Layer):

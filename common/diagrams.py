@@ -1,0 +1,1009 @@
+"""Diagrams: one visual language, drawn from a few words, as SVG that follows the page's light or dark theme.
+
+The language, the same in every chapter:
+
+- a layer is a rounded **box**, an array or a value is a plain grey box or a letter on an arrow, an operation or a
+  neuron is a **circle**;
+- what flows **forward** is blue and solid, what flows **backward** is orange and *dashed*, so colour is never alone;
+- an arrow carries the name of its array above it and the shape below it;
+- time runs to the **right**, depth runs **upward**.
+
+Most pictures are one call (each returns a :class:`Diagram`)::
+
+    pipeline(["Affine", "Sigmoid", "Affine"], input="x", output="s", shapes=["(N, 2)", "(N, 4)", "(N, 4)", "(N, 3)"])
+    node("×").show(alt="A multiply node: ...", caption="...")
+    network([2, 3, 2]), neuron(), perceptron(), affine_graph(), softmax_with_loss_graph(), unrolled(4)
+
+The rest is put together on a grid. One unit is a column to the right or a row up::
+
+    d = Diagram("Two layers")
+    d.text("x", 0, 0)
+    d.box("affine", 1, 0, "Affine")
+    d.box("loss", 2, 0, "Loss", kind="loss")
+    d.arrow("x", "affine", shape="(N, 2)", backward="∂L/∂x")
+    d.arrow("affine", "loss", above="s")
+    d.show(alt="An Affine layer feeds a loss.", caption="...")
+
+Labels know simple marks: ``x_1``, ``h_{t-1}``, ``x^2``, and ``\\n`` for a new line; for the rest use the characters
+themselves (∂ σ × · ᵀ). A label finds a free place along its arrow; when something overlaps nevertheless,
+:meth:`Diagram.show` says what, and the cure is nearly always more room (``column=``, ``row=``, or other coordinates).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.figures import attribute, figure_html, publish, require_alt
+
+TEXT = 15.0  # px, for names
+SMALL = 12.5  # px, for shapes and gradients
+LINE = 1.25  # line height, in em
+PAD = 10.0
+GAP = 5.0  # px between an arrow and its label
+
+DIAGRAM_CSS = (
+    ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;font-family:system-ui,-apple-system,'Segoe UI',"
+    "'Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
+    ".bk-svg text{fill:var(--bk-fg,#1f2328);stroke:none}.bk-svg .m{fill:var(--bk-muted,#57606a)}"
+    ".bk-svg .f{fill:var(--bk-fwd,#0b5cad)}.bk-svg .b{fill:var(--bk-bwd,#b13a00)}.bk-svg .s{font-weight:600}"
+    ".bk-svg path{fill:none;stroke-width:1.6;stroke-linejoin:round}.bk-svg .h{stroke:none}"
+    ".bk-svg path.pl{stroke:var(--bk-line,#6e7781)}.bk-svg path.fw{stroke:var(--bk-fwd,#0b5cad)}"
+    ".bk-svg path.bw{stroke:var(--bk-bwd,#b13a00);stroke-dasharray:5 3.5}"
+    ".bk-svg path.thin{stroke-width:1}.bk-svg path.bold{stroke-width:3}"
+    ".bk-svg .h.pl{fill:var(--bk-line,#6e7781)}.bk-svg .h.fw{fill:var(--bk-fwd,#0b5cad)}"
+    ".bk-svg .h.bw{fill:var(--bk-bwd,#b13a00)}"
+    ".bk-svg .n{stroke:var(--bk-line,#6e7781);stroke-width:1.4;fill:var(--bk-bg,#fff)}"
+    ".bk-svg .layer{fill:var(--bk-box,#e9f1fa)}.bk-svg .data{fill:var(--bk-data,#f3f4f6)}"
+    ".bk-svg .loss{fill:var(--bk-loss,#fbeadd)}.bk-svg .dot{fill:var(--bk-fg,#1f2328)}"
+    ".bk-svg .hot{fill:var(--bk-hot,#fff0b3);stroke:var(--bk-fg,#1f2328);stroke-width:2.6}"
+    ".bk-svg .group{fill:none;stroke-dasharray:2 3}"
+)
+
+# Widths in em, as wide as the widest of the common sans-serif fonts draws them: an estimate that errs on the safe
+# side keeps text inside its box on every reader's machine.
+_NARROW = {
+    **dict.fromkeys("ijl|'.,:;!", 0.33),
+    **dict.fromkeys("ftrI()[]{}/\\ -\"`°·", 0.42),
+    **dict.fromkeys("mwMW@%", 0.99),
+    **dict.fromkeys("+=<>×−±≈≤≥∂∑Σ→←↑↓", 0.84),
+    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.78),
+}
+
+
+def text_width(text: str, size: float = TEXT) -> float:
+    """Return an upper estimate of the width of one line in px; marks such as ``_`` are not counted."""
+    return sum(
+        size * scale * sum(_NARROW.get(c, 1.02 if ord(c) > 0x2E80 else 0.65) for c in part)
+        for part, _, scale in _marked(text)
+    )
+
+
+_MARKS = re.compile(r"([_^])(?:\{([^}]*)\}|(\S)(?![A-Za-z0-9_]))")
+
+
+def _marked(text: str) -> list[tuple[str, int, float]]:
+    """Split ``h_{t-1}`` into [("h", 0, 1.0), ("t-1", 1, 0.75)]: text, direction of the shift, scale."""
+    parts: list[tuple[str, int, float]] = []
+    at = 0
+    for match in _MARKS.finditer(text):
+        if match.start() == 0:
+            continue
+        parts.append((text[at : match.start()], 0, 1.0))
+        sign, braced, single = match.groups()
+        parts.append((braced if braced is not None else single, 1 if sign == "_" else -1, 0.75))
+        at = match.end()
+    parts.append((text[at:], 0, 1.0))
+    return [part for part in parts if part[0]]
+
+
+def _spans(text: str, size: float) -> str:
+    """Return the text with its marks as tspans."""
+    out, back = [], 0.0
+    for part, shift, scale in _marked(text):
+        move = shift * 0.28 * size
+        step = move - back
+        back = move
+        body = html.escape(part, quote=False)
+        if not step and scale == 1:
+            out.append(body)
+        else:
+            resized = f' font-size="{_n(size * scale)}"' if scale != 1 else ""
+            out.append(f'<tspan dy="{_n(step)}"{resized}>{body}</tspan>')
+    return "".join(out)
+
+
+def _n(value: float) -> str:
+    """Return a coordinate with at most one decimal."""
+    text = f"{value:.1f}"
+    text = text[:-2] if text.endswith(".0") else text
+    return "0" if text == "-0" else text
+
+
+@dataclass
+class Rect:
+    """A rectangle on the page: centre and size in px, y downward."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
+        """Say whether two rectangles share more than `slack` px in both directions."""
+        return (
+            abs(self.x - other.x) < (self.w + other.w) / 2 - slack
+            and abs(self.y - other.y) < (self.h + other.h) / 2 - slack
+        )
+
+    def cut_by(self, a: tuple[float, float], b: tuple[float, float]) -> bool:
+        """Say whether the segment from a to b passes through the rectangle (Liang and Barsky's clipping)."""
+        low, high = 0.0, 1.0
+        for centre, half, start, delta in (
+            (self.x, self.w / 2, a[0], b[0] - a[0]),
+            (self.y, self.h / 2, a[1], b[1] - a[1]),
+        ):
+            if abs(delta) < 1e-9:
+                if abs(start - centre) >= half:
+                    return False
+                continue
+            one, two = (centre - half - start) / delta, (centre + half - start) / delta
+            low, high = max(low, min(one, two)), min(high, max(one, two))
+        return low < high
+
+
+@dataclass
+class Label:
+    """Lines of text, each with a style: "" name, "m" muted, "f" forward, "b" backward, "s" strong."""
+
+    lines: list[tuple[str, str, float]]
+    spot: Rect | None = None
+
+    @property
+    def width(self) -> float:
+        return max(text_width(text, size) for text, _, size in self.lines)
+
+    @property
+    def height(self) -> float:
+        return sum(size * LINE for _, _, size in self.lines)
+
+
+@dataclass
+class Shape:
+    """A box, a circle, a piece of text or an invisible point that arrows can start from and end at."""
+
+    name: str
+    form: str
+    rect: Rect
+    label: Label | None = None
+    kind: str = ""
+    active: bool = False
+
+
+@dataclass
+class Arrow:
+    """A line between two shapes, with the labels on its two sides."""
+
+    points: list[tuple[float, float]]
+    style: str
+    ends: tuple[str, str]
+    head: bool = True
+    bold: bool = False
+    thin: bool = False
+    sides: list[tuple[int, Label]] = field(default_factory=list)
+
+
+class Diagram:
+    """Shapes on a grid and the arrows between them; see the module's own text for the language.
+
+    Parameters
+    ----------
+    title : str
+        A few words: what the picture is.
+    column, row : float
+        The size of one grid unit in px.
+    """
+
+    def __init__(self, title: str = "diagram", *, column: float = 120, row: float = 80) -> None:
+        self.title = title
+        self.column = column
+        self.row = row
+        self.shapes: dict[str, Shape] = {}
+        self.arrows: list[Arrow] = []
+        self.groups: list[Shape] = []
+
+    def __repr__(self) -> str:
+        return f"Diagram({self.title!r}, {len(self.shapes)} shapes, {len(self.arrows)} arrows)"
+
+    # ------------------------------------------------------------------ what a picture is made of
+
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        return x * self.column, -y * self.row
+
+    def _add(self, shape: Shape) -> Diagram:
+        if shape.name in self.shapes:
+            raise ValueError(f"name is {shape.name!r}, which the diagram has already; each shape should have its own.")
+        self.shapes[shape.name] = shape
+        return self
+
+    def box(
+        self,
+        name: str,
+        x: float,
+        y: float,
+        text: str | None = None,
+        *,
+        sub: str | None = None,
+        kind: str = "layer",
+        lines: Sequence[tuple[str, str]] | None = None,
+        width: float = 0,
+        height: float = 0,
+        active: bool = False,
+    ) -> Diagram:
+        """Add a box that is as wide as its text, or wider.
+
+        Parameters
+        ----------
+        name : str
+            What arrows call it.
+        x, y : float
+            Its centre, in columns and rows.
+        text : str, optional
+            What it says; its name if not given.
+        sub : str, optional
+            A smaller line below, such as a shape.
+        kind : {"layer", "data", "loss"}
+            Its role.
+        lines : sequence of (text, style), optional
+            Instead of `text` and `sub`: lines with the styles "", "s", "m", "f", "b".
+        width, height : float
+            The least size, in px.
+        active : bool
+            Whether it is lit up.
+        """
+        if kind not in ("layer", "data", "loss"):
+            raise ValueError(f"kind is {kind!r}; it should be 'layer', 'data' or 'loss'.")
+        if lines is None:
+            lines = [(line, "") for line in (name if text is None else text).split("\n")]
+            lines += [(line, "m") for line in (sub or "").split("\n") if line]
+        label = Label([(t, s, SMALL if s in ("m", "f", "b") else TEXT) for t, s in lines])
+        px, py = self._at(x, y)
+        rect = Rect(px, py, max(width, label.width + 2 * PAD, 40), max(height, label.height + 1.4 * PAD, 34))
+        return self._add(Shape(name, "box", rect, label, kind, active))
+
+    def circle(
+        self,
+        name: str,
+        x: float,
+        y: float,
+        text: str | None = None,
+        *,
+        radius: float = 0,
+        active: bool = False,
+        kind: str = "",
+    ) -> Diagram:
+        """Add a circle: an operation or a neuron. It is as large as its text needs, 17 px at least."""
+        label = Label([(name if text is None else text, "", TEXT)])
+        radius = max(radius, 17, label.width / 2 + 4) if label.lines[0][0] else max(radius, 17)
+        px, py = self._at(x, y)
+        return self._add(Shape(name, "circle", Rect(px, py, 2 * radius, 2 * radius), label, kind, active))
+
+    def dot(self, name: str, x: float, y: float) -> Diagram:
+        """Add the dot where one value goes several ways."""
+        px, py = self._at(x, y)
+        return self._add(Shape(name, "dot", Rect(px, py, 9, 9)))
+
+    def text(self, text: str, x: float, y: float, *, name: str | None = None, style: str = "") -> Diagram:
+        """Add words without a frame; arrows may start and end there."""
+        label = Label([(line, style, SMALL if style == "m" else TEXT) for line in text.split("\n")])
+        px, py = self._at(x, y)
+        rect = Rect(px, py, label.width + 6, label.height + 2)
+        return self._add(Shape(text if name is None else name, "text", rect, label))
+
+    def point(self, name: str, x: float, y: float) -> Diagram:
+        """Add an invisible place for an arrow to start or end."""
+        px, py = self._at(x, y)
+        return self._add(Shape(name, "point", Rect(px, py, 0, 0)))
+
+    def group(self, names: Iterable[str], text: str = "") -> Diagram:
+        """Draw a dotted frame around shapes that are there already, with a word above it."""
+        inside = [self._shape(name).rect for name in names]
+        left, right = min(r.x - r.w / 2 for r in inside) - 14, max(r.x + r.w / 2 for r in inside) + 14
+        top, bottom = min(r.y - r.h / 2 for r in inside) - 12, max(r.y + r.h / 2 for r in inside) + 12
+        label = Label([(text, "m", SMALL)]) if text else None
+        rect = Rect((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+        if label:
+            label.spot = Rect(rect.x, top - SMALL * 0.8, label.width, SMALL * LINE)
+        self.groups.append(Shape(f"group {len(self.groups)}", "group", rect, label))
+        return self
+
+    def arrow(
+        self,
+        a: str | tuple[float, float],
+        b: str | tuple[float, float],
+        *,
+        above: str = "",
+        below: str = "",
+        shape: str = "",
+        backward: str | None = None,
+        kind: str = "forward",
+        via: Sequence[tuple[float, float]] = (),
+        head: bool = True,
+        bold: bool = False,
+        thin: bool = False,
+    ) -> Diagram:
+        """Draw an arrow from shape `a` to shape `b`, and with `backward` its dashed counterpart the other way.
+
+        Parameters
+        ----------
+        a, b : str or (x, y)
+            The names of two shapes, or places on the grid.
+        above, below : str
+            Labels on the two sides. At an arrow that runs up or down, above is right and below is left.
+        shape : str
+            The shape of what flows, in small letters: below, or under `above` where below is taken.
+        backward : str, optional
+            The gradient that flows back; "" draws the backward arrow without a label.
+        kind : {"forward", "backward", "plain"}
+            What flows.
+        via : sequence of (x, y)
+            Corners on the way, on the grid.
+        head, bold, thin : bool
+            Whether it has a head, and how thick it is.
+        """
+        styles = {"forward": "fw", "backward": "bw", "plain": "pl"}
+        if kind not in styles:
+            raise ValueError(f"kind is {kind!r}; it should be 'forward', 'backward' or 'plain'.")
+        start, end = self._shape(a), self._shape(b)
+        corners = [self._at(*corner) for corner in via]
+        points = self._anchored(start, end, corners)
+        colour = {"fw": "f", "bw": "b", "pl": ""}[styles[kind]]
+        over = [(line, colour, TEXT) for line in above.split("\n") if line]
+        under = [(line, colour, TEXT) for line in below.split("\n") if line]
+        if shape:
+            (over if under or backward else under).append((shape, "m", SMALL))
+        ends = (start.name, end.name)
+        if backward is None:
+            one = Arrow(points, styles[kind], ends, head, bold, thin)
+            one.sides = [(side, Label(lines)) for side, lines in ((1, over), (-1, under)) if lines]
+            self.arrows.append(one)
+            return self
+        there = Arrow(_shifted(points, 4.5), styles[kind], ends, head, bold, thin)
+        there.sides = [(1, Label(over))] if over else []
+        under += [(line, "b", SMALL) for line in backward.split("\n") if line]
+        here = Arrow(_shifted(points, -4.5)[::-1], "bw", ends[::-1], head, bold, thin)
+        # The line runs the other way, but the side is the reader's: see _place.
+        here.sides = [(-1, Label(under))] if under else []
+        self.arrows += [there, here]
+        return self
+
+    def loop(self, name: str, *, above: str = "", kind: str = "forward") -> Diagram:
+        """Draw an arrow from a shape over its own head back into it: a recurrence, not yet unrolled."""
+        r = self._shape(name).rect
+        right, left, top = r.x + r.w / 2, r.x - r.w / 2, r.y - r.h / 2
+        points = [(right, r.y), (right + 20, r.y), (right + 20, top - 18), (left - 20, top - 18), (left - 20, r.y), (left, r.y)]
+        one = Arrow(points, {"forward": "fw", "backward": "bw", "plain": "pl"}[kind], (name, name))
+        if above:
+            one.sides = [(1, Label([(above, "f" if kind == "forward" else "b", TEXT)]))]
+        self.arrows.append(one)
+        return self
+
+    def _shape(self, which: Any) -> Shape:
+        if isinstance(which, tuple):
+            return Shape(f"({which[0]:g}, {which[1]:g})", "point", Rect(*self._at(*which), 0, 0))
+        if which not in self.shapes:
+            known = ", ".join(repr(name) for name in self.shapes) or "none yet"
+            raise KeyError(f"no shape is called {which!r}; the shapes are {known}.")
+        return self.shapes[which]
+
+    def _anchored(self, start: Shape, end: Shape, corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Return the line from edge to edge: level or upright where the two shapes allow it, else between centres."""
+        a, b = start.rect, end.rect
+        first, last = (a.x, a.y), (b.x, b.y)
+        if not corners:
+            flat = ("box", "text", "point", "group")
+            if abs(a.y - b.y) > 0.5 and abs(a.x - b.x) > (a.w + b.w) / 2:
+                if end.form == "box" and abs(a.y - b.y) < b.h / 2 - 8:
+                    last = (b.x, a.y)
+                elif start.form in flat and abs(a.y - b.y) < a.h / 2 - 8:
+                    first = (a.x, b.y)
+            elif abs(a.x - b.x) > 0.5 and abs(a.y - b.y) > (a.h + b.h) / 2:
+                if end.form == "box" and abs(a.x - b.x) < b.w / 2 - 8:
+                    last = (a.x, b.y)
+                elif start.form in flat and abs(a.x - b.x) < a.w / 2 - 8:
+                    first = (b.x, a.y)
+        points = [first, *corners, last]
+        points[0] = _edge(start, points[0], points[1])
+        points[-1] = _edge(end, points[-1], points[-2])
+        return points
+
+    # ------------------------------------------------------------------ where labels go
+
+    def _place(self) -> list[str]:
+        """Find a place for each label, and return one sentence for whatever overlaps nevertheless."""
+        troubles: list[str] = []
+        solid = [s for s in self.shapes.values() if s.form != "point"]
+        segments = [(arrow, a, b) for arrow in self.arrows for a, b in zip(arrow.points, arrow.points[1:])]
+        taken: list[tuple[Rect, str]] = [(s.rect, f"{s.form} {s.name!r}") for s in solid]
+        for i, one in enumerate(solid):
+            for other in solid[i + 1 :]:
+                if one.rect.overlaps(other.rect, 1):
+                    troubles.append(f"{one.form} {one.name!r} overlaps {other.form} {other.name!r}")
+            if one.label and one.form != "text" and one.label.width > one.rect.w:
+                troubles.append(f"the text of {one.form} {one.name!r} is wider than it")
+        for arrow, a, b in segments:
+            for shape in solid:
+                inner = Rect(shape.rect.x, shape.rect.y, shape.rect.w - 4, shape.rect.h - 4)
+                if shape.name not in arrow.ends and inner.w > 0 and inner.cut_by(a, b):
+                    troubles.append(f"the arrow from {arrow.ends[0]!r} to {arrow.ends[1]!r} crosses {shape.name!r}")
+        for group in self.groups:
+            if group.label and group.label.spot:
+                taken.append((group.label.spot, "the name of a group"))
+        for arrow in self.arrows:
+            for side, label in arrow.sides:
+                best: tuple[float, Rect, str] | None = None
+                for cost, spot in _spots(arrow, side, label):
+                    hits = [what for rect, what in taken if spot.overlaps(rect, 1)]
+                    hits += [
+                        f"the arrow from {other.ends[0]!r} to {other.ends[1]!r}"
+                        for other, a, b in segments
+                        if Rect(spot.x, spot.y, spot.w - 2, spot.h - 4).cut_by(a, b)
+                    ]
+                    penalty = cost + 1000 * len(hits)
+                    if best is None or penalty < best[0]:
+                        best = (penalty, spot, hits[0] if hits else "")
+                    if not hits:
+                        break
+                assert best is not None
+                label.spot = best[1]
+                words = label.lines[0][0]
+                taken.append((best[1], f"the label {words!r}"))
+                if best[2]:
+                    troubles.append(f"the label {words!r} overlaps {best[2]}")
+        return troubles
+
+    def problems(self) -> list[str]:
+        """Return one sentence for each overlap, or an empty list when the picture is clean."""
+        return self._place()
+
+    # ------------------------------------------------------------------ SVG
+
+    def size(self) -> tuple[float, float]:
+        """Return the natural width and height in px."""
+        _, _, width, height = self._bounds()
+        return width, height
+
+    def _bounds(self) -> tuple[float, float, float, float]:
+        self._place()
+        rects = [s.rect for s in [*self.shapes.values(), *self.groups]]
+        rects += [label.spot for arrow in self.arrows for _, label in arrow.sides if label.spot]
+        rects += [s.label.spot for s in self.groups if s.label and s.label.spot]
+        rects += [Rect(x, y, 8, 8) for arrow in self.arrows for x, y in arrow.points]
+        if not rects:
+            raise ValueError(f"the diagram {self.title!r} is empty; add a box, a circle or a text first.")
+        left, right = min(r.x - r.w / 2 for r in rects) - 6, max(r.x + r.w / 2 for r in rects) + 6
+        top, bottom = min(r.y - r.h / 2 for r in rects) - 6, max(r.y + r.h / 2 for r in rects) + 6
+        return left, top, right - left, bottom - top
+
+    def svg(self, alt: str | None = None) -> str:
+        """Return the picture as an ``<svg>`` element; its text alternative is `alt`, or the title."""
+        left, top, width, height = self._bounds()
+        out: list[str] = []
+        for group in self.groups:
+            out.append(_rect_tag(group.rect, "n group", 10))
+        for arrow in self.arrows:
+            out.append(_arrow_tag(arrow))
+        for shape in self.shapes.values():
+            state = " hot" if shape.active else ""
+            if shape.form == "box":
+                out.append(_rect_tag(shape.rect, f"n {shape.kind}{state}", 3 if shape.kind == "data" else 8))
+            elif shape.form in ("circle", "dot"):
+                kind = " dot" if shape.form == "dot" else (f" {shape.kind}" if shape.kind else "")
+                out.append(
+                    f'<circle class="n{kind}{state}" cx="{_n(shape.rect.x)}" cy="{_n(shape.rect.y)}" '
+                    f'r="{_n(shape.rect.w / 2)}"/>'
+                )
+            if shape.label:
+                out.append(_label_tag(shape.label, shape.rect.x, shape.rect.y))
+        for group in self.groups:
+            if group.label and group.label.spot:
+                out.append(_label_tag(group.label, group.label.spot.x, group.label.spot.y))
+        for arrow in self.arrows:
+            for _, label in arrow.sides:
+                if label.spot:
+                    out.append(_label_tag(label, label.spot.x, label.spot.y))
+        spoken = self.title if alt is None else alt
+        # Text of 12.5 px stays legible down to 0.72 of its size; a narrower page scrolls sideways instead.
+        least = f' style="min-width:{_n(0.72 * width)}px"' if 0.72 * width > 300 else ""
+        return (
+            f'<svg class="bk-svg" role="img" aria-label="{attribute(spoken)}" viewBox="{_n(left)} {_n(top)} '
+            f'{_n(width)} {_n(height)}" width="{_n(width)}" height="{_n(height)}"{least} '
+            f'xmlns="http://www.w3.org/2000/svg"><title>{html.escape(self.title, quote=False)}</title>'
+            f"<desc>{html.escape(spoken, quote=False)}</desc>{''.join(out)}</svg>"
+        )
+
+    def show(
+        self, alt: str | None = None, caption: str | None = None, name: str | None = None, *, strict: bool = True
+    ) -> None:
+        """Show the diagram as the output of the cell.
+
+        Parameters
+        ----------
+        alt, caption, name
+            As for :func:`common.figures.show`; `alt` is required.
+        strict : bool
+            Whether an overlap is an error.
+
+        Raises
+        ------
+        ValueError
+            If `alt` is missing, or something overlaps.
+        """
+        alt = require_alt(alt)
+        troubles = self.problems()
+        if strict and troubles:
+            raise ValueError(
+                f"the diagram {self.title!r} is not clean: {'; '.join(troubles)}. Give it more room (column=, row=, "
+                "other coordinates) or shorter labels, or pass strict=False."
+            )
+        scrolls = ' tabindex="0" role="group" aria-label="diagram, scrolls sideways"' if self.size()[0] > 450 else ""
+        body = f'<div class="bk-scroll"{scrolls}>{self.svg(alt)}</div>'
+        publish(figure_html(body, caption=caption, name=name, css=DIAGRAM_CSS), alt)
+
+
+def _edge(shape: Shape, inside: tuple[float, float], toward: tuple[float, float]) -> tuple[float, float]:
+    """Return where the line from `inside` a shape toward a place leaves it."""
+    r, (px, py) = shape.rect, inside
+    dx, dy = toward[0] - px, toward[1] - py
+    length = math.hypot(dx, dy)
+    if shape.form == "point" or length == 0:
+        return inside
+    if shape.form in ("circle", "dot"):
+        return px + dx / length * r.w / 2, py + dy / length * r.w / 2
+    reach = []
+    if dx:
+        reach.append(((r.x + math.copysign(r.w / 2, dx)) - px) / dx)
+    if dy:
+        reach.append(((r.y + math.copysign(r.h / 2, dy)) - py) / dy)
+    t = min(value for value in reach if value >= 0)
+    return px + dx * t, py + dy * t
+
+
+def _shifted(points: list[tuple[float, float]], by: float) -> list[tuple[float, float]]:
+    """Return the line moved sideways: a positive `by` moves it to the reader's above (or right)."""
+    moved = []
+    normals = []
+    for (ax, ay), (bx, by_) in zip(points, points[1:]):
+        normals.append(_normal((ax, ay), (bx, by_)))
+    for i, (x, y) in enumerate(points):
+        around = normals[max(0, i - 1) : i + 1]
+        nx, ny = (sum(c) for c in zip(*around))
+        moved.append((x + by * nx, y + by * ny))
+    return moved
+
+
+def _normal(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    """Return the unit vector that points to the reader's above: up, or to the right of an upright line."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = math.hypot(dx, dy) or 1.0
+    nx, ny = -dy / length, dx / length
+    if ny > 1e-6 or (abs(ny) <= 1e-6 and nx < 0):
+        nx, ny = -nx, -ny
+    return nx, ny
+
+
+def _spots(arrow: Arrow, side: int, label: Label) -> Iterable[tuple[float, Rect]]:
+    """Yield places for a label beside its arrow, the nicest first."""
+    pairs = sorted(zip(arrow.points, arrow.points[1:]), key=lambda ab: -math.dist(*ab))
+    w, h = label.width, label.height
+    found = []
+    for rank, (a, b) in enumerate(pairs[:3]):
+        nx, ny = _normal(a, b)
+        reach = GAP + abs(nx) * w / 2 + abs(ny) * (h / 2 - 2)
+        for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.25, 0.75, 0.15, 0.85):
+            for far, more in ((0, 0.0), (1, 8.0), (2, 16.0)):
+                x = a[0] + t * (b[0] - a[0]) + side * nx * (reach + more)
+                y = a[1] + t * (b[1] - a[1]) + side * ny * (reach + more)
+                found.append((100 * rank + 30 * far + 60 * abs(t - 0.5), Rect(x, y, w, h)))
+    return sorted(found, key=lambda item: item[0])
+
+
+def _rect_tag(r: Rect, classes: str, radius: float) -> str:
+    return (
+        f'<rect class="{classes}" x="{_n(r.x - r.w / 2)}" y="{_n(r.y - r.h / 2)}" width="{_n(r.w)}" '
+        f'height="{_n(r.h)}" rx="{_n(radius)}"/>'
+    )
+
+
+def _label_tag(label: Label, x: float, y: float) -> str:
+    """Return the lines of a label, centred on a place."""
+    out, at = [], y - label.height / 2
+    for text, style, size in label.lines:
+        base = at + size * (LINE / 2 + 0.35)
+        kind = f' class="{style}"' if style else ""
+        out.append(
+            f'<text{kind} x="{_n(x)}" y="{_n(base)}" font-size="{_n(size)}" text-anchor="middle">{_spans(text, size)}</text>'
+        )
+        at += size * LINE
+    return "".join(out)
+
+
+def _arrow_tag(arrow: Arrow) -> str:
+    """Return the line with rounded corners, and its head as a small triangle (no ids to clash on a page)."""
+    points = list(arrow.points)
+    classes = arrow.style + (" bold" if arrow.bold else "") + (" thin" if arrow.thin else "")
+    head = ""
+    if arrow.head:
+        (ax, ay), (bx, by) = points[-2], points[-1]
+        length = math.hypot(bx - ax, by - ay) or 1.0
+        ux, uy = (bx - ax) / length, (by - ay) / length
+        long, half = (10.0, 5.0) if arrow.bold else (8.0, 4.0)
+        cx, cy = bx - long * ux, by - long * uy
+        head = (
+            f'<path class="h {arrow.style}" d="M{_n(bx)} {_n(by)}L{_n(cx - half * uy)} {_n(cy + half * ux)}'
+            f'L{_n(cx + half * uy)} {_n(cy - half * ux)}Z"/>'
+        )
+        points[-1] = (bx - 0.8 * long * ux, by - 0.8 * long * uy)
+    d = f"M{_n(points[0][0])} {_n(points[0][1])}"
+    for before, corner, after in zip(points, points[1:], points[2:]):
+        radius = min(9.0, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
+        p = _toward(corner, before, radius)
+        q = _toward(corner, after, radius)
+        d += f"L{_n(p[0])} {_n(p[1])}Q{_n(corner[0])} {_n(corner[1])} {_n(q[0])} {_n(q[1])}"
+    d += f"L{_n(points[-1][0])} {_n(points[-1][1])}"
+    return f'<path class="{classes}" d="{d}"/>{head}'
+
+
+def _toward(a: tuple[float, float], b: tuple[float, float], distance: float) -> tuple[float, float]:
+    length = math.dist(a, b) or 1.0
+    return a[0] + (b[0] - a[0]) * distance / length, a[1] + (b[1] - a[1]) * distance / length
+
+
+# ---------------------------------------------------------------------- ready-made pictures
+
+
+def neuron(
+    inputs: Sequence[str] = ("x_1", "x_2"),
+    weights: Sequence[str] = ("w_1", "w_2"),
+    *,
+    bias: str = "b",
+    activation: str = "h(·)",
+    output: str = "y",
+    title: str = "A neuron",
+) -> Diagram:
+    """Return one neuron: inputs times weights, summed with the bias, through the activation."""
+    if len(inputs) != len(weights):
+        raise ValueError(f"there are {len(inputs)} inputs and {len(weights)} weights; there should be one weight for each.")
+    d = Diagram(title, column=130, row=72)
+    rows = len(inputs) + (1 if bias else 0)
+    for i, text in enumerate(inputs):
+        d.circle(f"in {i}", 0, (rows - 1) / 2 - i, text, kind="data")
+    if bias:
+        d.circle("bias", 0, (rows - 1) / 2 - len(inputs), "1", kind="data")
+    d.circle("sum", 1.5, 0, "Σ", radius=24, kind="layer")
+    for i, weight in enumerate(weights):
+        d.arrow(f"in {i}", "sum", **{"above" if (rows - 1) / 2 - i >= 0 else "below": weight})
+    if bias:
+        d.arrow("bias", "sum", below=bias)
+    d.box("activation", 2.7, 0, activation)
+    d.arrow("sum", "activation", above="a")
+    d.text(output, 3.6, 0, name="output")
+    return d.arrow("activation", "output")
+
+
+def perceptron(w1: str = "w_1", w2: str = "w_2", bias: str = "b", *, title: str = "A perceptron") -> Diagram:
+    """Return a perceptron: a neuron with two inputs whose activation is the step function."""
+    return neuron(("x_1", "x_2"), (w1, w2), bias=bias, activation="step", output="y", title=title)
+
+
+def network(
+    sizes: Sequence[int],
+    *,
+    letters: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    bias: bool = False,
+    highlight: tuple[int, int] | None = None,
+    title: str = "A fully connected network",
+) -> Diagram:
+    """Return a fully connected network, a column of neurons for each layer.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Neurons in each layer. More than six are drawn as three, dots and the last.
+    letters : sequence of str, optional
+        The letter of each layer's neurons: x, h, ..., y if not given ("" for none).
+    names : sequence of str, optional
+        What stands under each layer.
+    bias : bool
+        Whether each layer but the last also has a neuron that is always 1.
+    highlight : (int, int), optional
+        A layer and a neuron (from 0) whose incoming lines are lit up.
+    """
+    if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
+        raise ValueError(f"sizes is {list(sizes)}; it should be two or more whole numbers above 0.")
+    count = len(sizes)
+    if letters is None:
+        inner = ["h"] if count == 3 else [f"h^{{({k})}}" for k in range(1, count - 1)]
+        letters = ["x", *inner, "y"] if count > 2 else ["x", "y"]
+    d = Diagram(title, column=150, row=58)
+    columns: list[list[tuple[str, int | None]]] = []
+    lowest = 0.0
+    for k, size in enumerate(sizes):
+        shown: list[int | None] = list(range(size)) if size <= 6 else [0, 1, 2, None, size - 1]
+        extra = bias and k < count - 1
+        total = len(shown) + extra
+        ids: list[tuple[str, int | None]] = []
+        if extra:
+            d.circle(f"{k} bias", k, (total - 1) / 2, "1", kind="data")
+        for j, i in enumerate(shown):
+            y = (total - 1) / 2 - j - extra
+            lowest = min(lowest, y)
+            if i is None:
+                d.text("⋮", k, y, name=f"{k} dots")
+                continue
+            letter = letters[k]
+            text = f"{letter}_{{{i + 1}}}" if letter else ""
+            lit = highlight == (k, i)
+            d.circle(f"{k} {i}", k, y, text, kind="data" if k == 0 else "layer", radius=20, active=lit)
+            ids.append((f"{k} {i}", i))
+        columns.append(ids)
+        if k:
+            sources = [name for name, _ in columns[k - 1]] + ([f"{k - 1} bias"] if bias else [])
+            for source in sources:
+                for name, i in ids:
+                    lit = highlight == (k, i)
+                    d.arrow(source, name, kind="forward" if lit else "plain", head=lit, thin=not lit, bold=False)
+    for k, text in enumerate(names or ()):
+        d.text(text, k, lowest - 0.85, name=f"name {k}", style="m")
+    return d
+
+
+def pipeline(
+    layers: Sequence[str],
+    *,
+    input: str = "x",
+    output: str = "y",
+    shapes: Sequence[str] | None = None,
+    gradients: Sequence[str] | bool = False,
+    inputs: Mapping[int, str] | None = None,
+    loss: bool = False,
+    upward: bool = False,
+    title: str = "Layers in a row",
+    column: float = 0,
+) -> Diagram:
+    """Return layers one after the other, with the arrays that pass between them.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        What stands in each box.
+    input, output : str
+        The first and the last array ("" for none).
+    shapes : sequence of str, optional
+        The shape on each arrow: one more than there are layers.
+    gradients : sequence of str, or True
+        Draw the backward arrows; with one label for each arrow, or none.
+    inputs : dict, optional
+        A further input of some layers, by position from 0: ``{3: "t"}``. It comes from below (from the right, if upward).
+    loss : bool
+        Whether the last layer is the loss, in its own colour.
+    upward : bool
+        Draw from the bottom to the top.
+    """
+    n = len(layers)
+    if not n:
+        raise ValueError("layers is empty; it should name at least one layer.")
+    for argument, labels in (("shapes", shapes), ("gradients", gradients)):
+        if isinstance(labels, Sequence) and len(labels) != n + 1:
+            raise ValueError(f"{argument} has {len(labels)} entries; there should be {n + 1}, one more than layers.")
+    widest = max(text_width(line) for text in layers for line in text.split("\n")) + 2 * PAD
+    labels = [*(shapes or []), *(gradients if isinstance(gradients, Sequence) else [])]
+    label = max((text_width(text, SMALL) for text in labels), default=24.0)
+    d = Diagram(title, column=column or (widest + 40 if upward else widest + max(label + 24, 46)), row=82)
+
+    def at(i: float) -> tuple[float, float]:
+        return (0, i) if upward else (i, 0)
+
+    def off(i: float) -> tuple[float, float]:
+        return (1.1, i) if upward else (i, -1)
+
+    names = [f"layer {i}" for i in range(n)]
+    ends = 0.85
+    d.text(input, *at(ends - 1 if not upward else 0.05), name="input") if input else d.point("input", *at(0.2))
+    for i, text in enumerate(layers):
+        kind = "loss" if loss and i == n - 1 else "layer"
+        d.box(names[i], *at(i + 1), text, kind=kind)
+    d.text(output, *at(n + ends if not upward else n + 0.95), name="output") if output else d.point("output", *at(n + 0.8))
+    if not upward and input:
+        d.shapes["input"].rect.x = d.column * 0.15 + 0 * n
+    chain = ["input", *names, "output"]
+    for i, (a, b) in enumerate(zip(chain, chain[1:])):
+        back = None
+        if gradients is not False:
+            back = gradients[i] if isinstance(gradients, Sequence) else ""
+        d.arrow(a, b, shape=shapes[i] if shapes else "", backward=back)
+    for i, text in (inputs or {}).items():
+        d.text(text, *off(i + 1), name=f"input {i}")
+        d.arrow(f"input {i}", names[i])
+    return d
+
+
+# For each node: its symbol, its inputs and its outputs, each as (forward label, backward label).
+NODES: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]]]] = {
+    "+": ("+", [("x", "∂L/∂z"), ("y", "∂L/∂z")], [("z = x + y", "∂L/∂z")]),
+    "×": ("×", [("x", "∂L/∂z · y"), ("y", "∂L/∂z · x")], [("z = x · y", "∂L/∂z")]),
+    "branch": ("", [("x", "∂L/∂x_1 + ∂L/∂x_2")], [("x_1 = x", "∂L/∂x_1"), ("x_2 = x", "∂L/∂x_2")]),
+    "repeat": (
+        "repeat",
+        [("x", "∂L/∂y_1 + … + ∂L/∂y_N")],
+        [("y_1 = x", "∂L/∂y_1"), ("y_2 = x", "∂L/∂y_2"), ("y_N = x", "∂L/∂y_N")],
+    ),
+    "sum": (
+        "sum",
+        [("x_1", "∂L/∂y"), ("x_2", "∂L/∂y"), ("x_N", "∂L/∂y")],
+        [("y = x_1 + … + x_N", "∂L/∂y")],
+    ),
+    "matmul": ("matmul", [("x", "∂L/∂y Wᵀ"), ("W", "xᵀ ∂L/∂y")], [("y = x W", "∂L/∂y")]),
+}
+_SAME = {"*": "×", "add": "+", "multiply": "×", "copy": "branch", "@": "matmul", "MatMul": "matmul"}
+
+
+def node(
+    op: str,
+    inputs: Sequence[tuple[str, str]] | None = None,
+    outputs: Sequence[tuple[str, str]] | None = None,
+    *,
+    symbol: str | None = None,
+    backward: bool = True,
+    title: str | None = None,
+) -> Diagram:
+    """Return one node of a computational graph, with what goes forward and what comes back.
+
+    Parameters
+    ----------
+    op : str
+        "+", "×", "branch", "repeat", "sum", "matmul", or any word, with `inputs` and `outputs` given.
+    inputs, outputs : sequence of (forward label, backward label), optional
+        Instead of the node's usual ones: letters, numbers or shapes.
+    symbol : str, optional
+        What stands in the circle.
+    backward : bool
+        Whether the backward arrows are drawn.
+    """
+    op = _SAME.get(op, op)
+    usual = NODES.get(op)
+    if usual is None and (inputs is None or outputs is None):
+        raise ValueError(f"op is {op!r}; it should be one of {', '.join(NODES)}, or inputs and outputs should be given.")
+    mark, ins, outs = usual or (op, [], [])
+    ins, outs = list(inputs or ins), list(outputs or outs)
+    mark = mark if symbol is None else symbol
+    rows = max(len(ins), len(outs))
+    widest = max(text_width(a, TEXT) for a, _ in [*ins, *outs])
+    widest = max(widest, *(text_width(b, SMALL) for _, b in [*ins, *outs])) if backward else widest
+    d = Diagram(title or f"The node {op}", column=widest + 70, row=74)
+    d.dot("node", 1, 0) if mark == "" else d.circle("node", 1, 0, mark)
+    for side, x, items in (("in", 0.0, ins), ("out", 2.0, outs)):
+        spread = 1.25 if rows == 2 else 1.5
+        for i, (forward, back) in enumerate(items):
+            y = spread * ((len(items) - 1) / 2 - i)
+            d.point(f"{side} {i}", x, y)
+            pair = (f"{side} {i}", "node") if side == "in" else ("node", f"{side} {i}")
+            d.arrow(*pair, above=forward, backward=back if backward else None)
+        if len(items) == 3 and op in ("repeat", "sum"):
+            d.text("⋮", x, -spread / 2, name=f"{side} dots")
+    return d
+
+
+def affine_graph(*, backward: bool = True, shapes: bool = True, title: str = "Affine as a graph") -> Diagram:
+    """Return Affine, ``y = x W + b``, as three nodes: matmul, repeat (of the bias) and add."""
+    d = Diagram(title, column=165, row=104)
+    s = (lambda text: text) if shapes else (lambda text: "")
+    g = (lambda text: text) if backward else (lambda text: None)
+    d.text("x", 0, 0)
+    d.text("W", 1.05, -1.25)
+    d.circle("matmul", 1.05, 0)
+    d.circle("+", 2.15, 0)
+    d.circle("repeat", 2.15, -1.05)
+    d.text("b", 3.15, -1.05)
+    d.text("y", 3.15, 0)
+    d.arrow("x", "matmul", shape=s("(N, D)"), backward=g("∂L/∂y Wᵀ"))
+    d.arrow("W", "matmul", shape=s("(D, H)"), backward=g("xᵀ ∂L/∂y"))
+    d.arrow("matmul", "+", shape=s("(N, H)"), backward=g("∂L/∂y"))
+    d.arrow("repeat", "+", shape=s("(N, H)"), backward=g("∂L/∂y"))
+    d.arrow("b", "repeat", shape=s("(H,)"), backward=g("column sums\nof ∂L/∂y"))
+    return d.arrow("+", "y", shape=s("(N, H)"), backward=g("∂L/∂y"))
+
+
+def softmax_with_loss_graph(
+    classes: int = 3, *, backward: bool = True, title: str = "Softmax with Loss as a graph"
+) -> Diagram:
+    """Return softmax and cross entropy for one example, with the gradient ``y - t`` that comes back."""
+    if classes not in (2, 3, 4):
+        raise ValueError(f"classes is {classes}; it should be 2, 3 or 4.")
+    d = Diagram(title, column=150, row=62)
+    tall = (classes - 1) * 62 + 60
+    d.box("softmax", 1.15, 0, "Softmax", height=tall)
+    d.box("entropy", 2.6, 0, "Cross\nentropy", kind="loss", height=tall)
+    for i in range(classes):
+        y, k = (classes - 1) / 2 - i, i + 1
+        d.text(f"a_{k}", 0, y)
+        d.arrow(f"a_{k}", "softmax", backward=f"y_{k} − t_{k}" if backward else None)
+        back = f"−t_{k} / y_{k}" if backward else None
+        d.arrow((1.15, y), (2.6, y), above=f"y_{k}", backward=back)
+        for arrow in d.arrows[-2 if backward else -1 :]:
+            left = d.shapes["softmax"].rect.x + d.shapes["softmax"].rect.w / 2
+            right = d.shapes["entropy"].rect.x - d.shapes["entropy"].rect.w / 2
+            arrow.points = [(left if x < (left + right) / 2 else right, py) for x, py in arrow.points]
+            arrow.ends = ("softmax", "entropy")
+    d.text("t", 2.6, -(classes - 1) / 2 - 1.35)
+    d.arrow("t", "entropy")
+    d.text("L", 3.6, 0)
+    return d.arrow("entropy", "L", backward="1" if backward else None)
+
+
+def unrolled(
+    steps: int = 4,
+    *,
+    layers: Sequence[str] = ("RNN",),
+    recurrent: Sequence[str] = ("RNN", "LSTM", "GRU", "TimeRNN"),
+    input: str = "x",
+    state: str = "h",
+    output: str = "h",
+    backward: bool = False,
+    initial: bool = True,
+    last: bool = False,
+    title: str | None = None,
+) -> Diagram:
+    """Return a network unrolled in time: time to the right, depth upward.
+
+    Parameters
+    ----------
+    steps : int
+        How many time steps are drawn.
+    layers : sequence of str
+        From the bottom to the top.
+    recurrent : sequence of str
+        Which of them pass a state to the next time step.
+    input, state, output : str
+        The letter of what enters below, of what passes to the right ("h\\nc" for two), of what leaves above ("" for none).
+    backward : bool
+        Whether the backward arrows are drawn.
+    initial, last : bool
+        Whether the first state comes in from the left, and the last goes out to the right.
+    """
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps is {steps!r}; it should be a whole number above 0.")
+    widest = max(text_width(text) for text in layers) + 2 * PAD
+    d = Diagram(title or f"{layers[0]} unrolled over {steps} steps", column=max(widest, 46) + 66, row=84)
+    back = "" if backward else None
+    top = len(layers)
+    for t in range(steps):
+        d.text(f"{input}_{t}", t, 0, name=f"input {t}")
+        for k, text in enumerate(layers):
+            d.box(f"{k} {t}", t, k + 1, text)
+            d.arrow(f"input {t}" if k == 0 else f"{k - 1} {t}", f"{k} {t}", backward=back)
+        if output:
+            d.text(f"{output}_{t}", t, top + 1, name=f"output {t}")
+            d.arrow(f"{top - 1} {t}", f"output {t}", backward=back)
+
+    def letters(t: int) -> str:
+        index = str(t) if t >= 0 else "{-1}"
+        return "\n".join(f"{letter}_{index}" for letter in state.split("\n"))
+
+    for k, text in enumerate(layers):
+        if text not in recurrent:
+            continue
+        if initial:
+            d.point(f"start {k}", -0.85, k + 1)
+            d.arrow(f"start {k}", f"{k} 0", above=letters(-1), backward=back)
+        for t in range(1, steps):
+            d.arrow(f"{k} {t - 1}", f"{k} {t}", above=letters(t - 1), backward=back)
+        if last:
+            d.point(f"end {k}", steps - 1 + 0.85, k + 1)
+            d.arrow(f"{k} {steps - 1}", f"end {k}", above=letters(steps - 1), backward=back)
+    return d

@@ -50,6 +50,7 @@ DIAGRAM_CSS = (
     ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;font-family:system-ui,-apple-system,'Segoe UI',"
     "'Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
     ".bk-svg text{fill:var(--bk-fg,#1f2328);stroke:none}.bk-svg .m{fill:var(--bk-muted,#57606a)}"
+    ".bk-svg .k{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}"
     ".bk-svg .f{fill:var(--bk-fwd,#0b5cad)}.bk-svg .b{fill:var(--bk-bwd,#b13a00)}.bk-svg .s{font-weight:600}"
     ".bk-svg path{fill:none;stroke-width:1.6;stroke-linejoin:round}.bk-svg .h{stroke:none}"
     ".bk-svg path.pl{stroke:var(--bk-line,#6e7781)}.bk-svg path.fw{stroke:var(--bk-fwd,#0b5cad)}"
@@ -75,8 +76,10 @@ _NARROW = {
 }
 
 
-def text_width(text: str, size: float = TEXT) -> float:
+def text_width(text: str, size: float = TEXT, *, mono: bool = False) -> float:
     """Return an upper estimate of the width of one line in px; marks such as ``_`` are not counted."""
+    if mono:
+        return 0.62 * size * len(text)
     return sum(
         size * scale * sum(_NARROW.get(c, 1.02 if ord(c) > 0x2E80 else 0.65) for c in part)
         for part, _, scale in _marked(text)
@@ -158,14 +161,14 @@ class Rect:
 
 @dataclass
 class Label:
-    """Lines of text, each with a style: "" name, "m" muted, "f" forward, "b" backward, "s" strong."""
+    """Lines of text, each with a style: "m" muted, "f" forward, "b" backward, "s" strong, "k" evenly spaced."""
 
     lines: list[tuple[str, str, float]]
     spot: Rect | None = None
 
     @property
     def width(self) -> float:
-        return max(text_width(text, size) for text, _, size in self.lines)
+        return max(text_width(text, size, mono="k" in style) for text, style, size in self.lines)
 
     @property
     def height(self) -> float:
@@ -270,7 +273,7 @@ class Diagram:
         if lines is None:
             lines = [(line, "") for line in (name if text is None else text).split("\n")]
             lines += [(line, "m") for line in (sub or "").split("\n") if line]
-        label = Label([(t, s, SMALL if s in ("m", "f", "b") else TEXT) for t, s in lines])
+        label = Label([(t, s, SMALL if set(s) & set("mfbk") else TEXT) for t, s in lines])
         px, py = self._at(x, y)
         rect = Rect(px, py, max(width, label.width + 2 * PAD, 40), max(height, label.height + 1.4 * PAD, 34))
         return self._add(Shape(name, "box", rect, label, kind, active))
@@ -285,9 +288,10 @@ class Diagram:
         radius: float = 0,
         active: bool = False,
         kind: str = "",
+        size: float = TEXT,
     ) -> Diagram:
         """Add a circle: an operation or a neuron. It is as large as its text needs, 17 px at least."""
-        label = Label([(name if text is None else text, "", TEXT)])
+        label = Label([(line, "", size) for line in (name if text is None else text).split("\n")])
         radius = max(radius, 17, label.width / 2 + 4) if label.lines[0][0] else max(radius, 17)
         px, py = self._at(x, y)
         return self._add(Shape(name, "circle", Rect(px, py, 2 * radius, 2 * radius), label, kind, active))
@@ -625,8 +629,13 @@ def _label_tag(label: Label, x: float, y: float) -> str:
     for text, style, size in label.lines:
         base = at + size * (LINE / 2 + 0.35)
         kind = f' class="{style}"' if style else ""
+        if not text.strip():
+            at += size * LINE
+            continue
+        # Evenly spaced lines are numbers in columns: no marks in them, and their blanks count.
+        words = html.escape(text, quote=False).replace(" ", "\u00a0") if "k" in style else _spans(text, size)
         out.append(
-            f'<text{kind} x="{_n(x)}" y="{_n(base)}" font-size="{_n(size)}" text-anchor="middle">{_spans(text, size)}</text>'
+            f'<text{kind} x="{_n(x)}" y="{_n(base)}" font-size="{_n(size)}" text-anchor="middle">{words}</text>'
         )
         at += size * LINE
     return "".join(out)
@@ -931,8 +940,8 @@ def softmax_with_loss_graph(
     d.box("entropy", 2.6, 0, "Cross\nentropy", kind="loss", height=tall)
     for i in range(classes):
         y, k = (classes - 1) / 2 - i, i + 1
-        d.text(f"a_{k}", 0, y)
-        d.arrow(f"a_{k}", "softmax", backward=f"y_{k} − t_{k}" if backward else None)
+        d.text(f"s_{k}", 0, y)
+        d.arrow(f"s_{k}", "softmax", backward=f"y_{k} − t_{k}" if backward else None)
         back = f"−t_{k} / y_{k}" if backward else None
         d.arrow((1.15, y), (2.6, y), above=f"y_{k}", backward=back)
         for arrow in d.arrows[-2 if backward else -1 :]:

@@ -48,6 +48,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
+from common.diagrams import DIAGRAM_CSS
 from common.figures import (
     BASE_CSS,
     HTML_CSS,
@@ -317,7 +318,6 @@ class Player:
         seconds: float = 0.5,
         dpi: float = FRAME_DPI,
         max_bytes: int = MAX_BYTES,
-        css: str = "",
         mark: str = "move me",
     ) -> None:
         if not callable(draw):
@@ -342,7 +342,6 @@ class Player:
         self.seconds = _positive("seconds", seconds)
         self.dpi = _positive("dpi", dpi)
         self.max_bytes = int(_positive("max_bytes", max_bytes))
-        self.css = css
         self.mark = mark
         self.start = [axis.index((start or {}).get(axis.name, axis.values[0])) for axis in self.axes]
         self.count = math.prod(len(axis.values) for axis in self.axes)
@@ -513,9 +512,15 @@ class Player:
             caption=self.caption,
             name=name,
             classes="book-player",
-            css=PLAYER_CSS + ("" if self.is_image else HTML_CSS) + self.css,
+            css=PLAYER_CSS + self._frame_css(self.frames),
         )
         return f"{markup}\n<script>{PLAYER_JS}</script>"
+
+    @staticmethod
+    def _frame_css(frames: Sequence[str]) -> str:
+        """Return the style sheets that the frames use, and no more: each output carries its own."""
+        css = DIAGRAM_CSS if any("bk-svg" in frame for frame in frames) else ""
+        return css + (HTML_CSS if any("bk-strip" in frame or "bk-table" in frame for frame in frames) else "")
 
     def _controls(self) -> str:
         controls = []
@@ -564,7 +569,7 @@ class Player:
         )
         if self.note is not None:
             body += f'<p class="bk-note">{inline_markup(self.note(**values))}</p>'
-        return figure_html(body, caption=self.caption, css=PLAYER_CSS + HTML_CSS + self.css)
+        return figure_html(body, caption=self.caption, css=PLAYER_CSS + self._frame_css([frame]))
 
     def widget(self) -> Any:
         """Return the ipywidgets version, made once."""

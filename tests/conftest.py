@@ -1,0 +1,39 @@
+"""What all tests share: the project on the path, no network, the same examples at every run."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tools"))
+
+os.environ.setdefault("BOOK_PROGRESS", "0")
+os.environ.setdefault("MPLBACKEND", "agg")
+# A test sees the settings that it makes, not those of the person who runs it.
+for _name in ("BOOK_SCALE", "BOOK_DEVICE"):
+    os.environ.pop(_name, None)
+
+# Derandomized: a failure today is a failure tomorrow. No deadline: a busy machine is not a bug.
+settings.register_profile(
+    "book", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("book")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Refuse connections that leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        host = address[0] if isinstance(address, tuple) else "local"
+        if self.family in (socket.AF_INET, socket.AF_INET6) and host not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test wanted to connect to {host}; tests use no network")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)

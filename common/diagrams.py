@@ -2,15 +2,16 @@
 
 The language, the same in every chapter:
 
-- a layer is a rounded **box**, an array or a value is a plain grey box or a letter on an arrow, an operation or a
-  neuron is a **circle**;
-- what flows **forward** is blue and solid, what flows **backward** is orange and *dashed*, so colour is never alone;
+- a layer is a rounded **box**, an array or a value is a plain grey box or a letter on an arrow, an operation
+  or a neuron is a **circle**;
+- what flows **forward** is blue and solid, what flows **backward** is orange and *dashed*, so colour is
+  never alone;
 - an arrow carries the name of its array above it and the shape below it;
 - time runs to the **right**, depth runs **upward**.
 
 Most pictures are one call (each returns a :class:`Diagram`)::
 
-    pipeline(["Affine", "Sigmoid", "Affine"], input="x", output="s", shapes=["(N, 2)", "(N, 4)", "(N, 4)", "(N, 3)"])
+    pipeline(["Affine", "Sigmoid"], input="x", output="h", shapes=["(N, 2)", "(N, 4)", "(N, 4)"])
     node("×").show(alt="A multiply node: ...", caption="...")
     network([2, 3, 2]), neuron(), perceptron(), affine_graph(), softmax_with_loss_graph(), unrolled(4)
 
@@ -24,9 +25,10 @@ The rest is put together on a grid. One unit is a column to the right or a row u
     d.arrow("affine", "loss", above="s")
     d.show(alt="An Affine layer feeds a loss.", caption="...")
 
-Labels know simple marks: ``x_1``, ``h_{t-1}``, ``x^2``, and ``\\n`` for a new line; for the rest use the characters
-themselves (∂ σ × · ᵀ). A label finds a free place along its arrow; when something overlaps nevertheless,
-:meth:`Diagram.show` says what, and the cure is nearly always more room (``column=``, ``row=``, or other coordinates).
+Labels know simple marks: ``x_1``, ``h_{t-1}``, ``x^2``, and ``\\n`` for a new line; for the rest use the
+characters themselves (∂ σ × · ᵀ). A label finds a free place along its arrow; when something overlaps
+nevertheless, :meth:`Diagram.show` says what, and the cure is nearly always more room (``column=``, ``row=``,
+or other coordinates).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from common.figures import attribute, figure_html, publish, require_alt
@@ -45,10 +48,12 @@ SMALL = 12.5  # px, for shapes and gradients
 LINE = 1.25  # line height, in em
 PAD = 10.0
 GAP = 5.0  # px between an arrow and its label
+SHRINK = 0.8  # letters of 12.5 px are legible down to this share of their size
+PHONE = 320.0  # px that a phone has for a picture
 
 DIAGRAM_CSS = (
-    ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;font-family:system-ui,-apple-system,'Segoe UI',"
-    "'Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
+    ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;"
+    "font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
     ".bk-svg text{fill:var(--bk-fg,#1f2328);stroke:none}.bk-svg .m{fill:var(--bk-muted,#57606a)}"
     ".bk-svg .k{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}"
     ".bk-svg .f{fill:var(--bk-fwd,#0b5cad)}.bk-svg .b{fill:var(--bk-bwd,#b13a00)}.bk-svg .s{font-weight:600}"
@@ -65,11 +70,11 @@ DIAGRAM_CSS = (
     ".bk-svg .group{fill:none;stroke-dasharray:2 3}"
 )
 
-# Widths in em, as wide as the widest of the common sans-serif fonts draws them: an estimate that errs on the safe
-# side keeps text inside its box on every reader's machine.
+# Widths in em, as wide as the widest of the common sans-serif fonts draws them: an estimate that errs on the
+# safe side keeps text inside its box on every reader's machine.
 _NARROW = {
     **dict.fromkeys("ijl|'.,:;!", 0.33),
-    **dict.fromkeys("ftrI()[]{}/\\ -\"`°·", 0.42),
+    **dict.fromkeys('ftrI()[]{}/\\ -"`°·', 0.42),
     **dict.fromkeys("mwMW@%", 0.99),
     **dict.fromkeys("+=<>×−±≈≤≥∂∑Σ→←↑↓", 0.84),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.78),
@@ -127,6 +132,9 @@ def _n(value: float) -> str:
     return "0" if text == "-0" else text
 
 
+_SIDES = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1)}
+
+
 @dataclass
 class Rect:
     """A rectangle on the page: centre and size in px, y downward."""
@@ -161,7 +169,10 @@ class Rect:
 
 @dataclass
 class Label:
-    """Lines of text, each with a style: "m" muted, "f" forward, "b" backward, "s" strong, "k" evenly spaced."""
+    """Lines of text, each with its style letters and size.
+
+    The letters: "m" muted, "f" forward, "b" backward, "s" strong, "k" evenly spaced.
+    """
 
     lines: list[tuple[str, str, float]]
     spot: Rect | None = None
@@ -229,7 +240,9 @@ class Diagram:
 
     def _add(self, shape: Shape) -> Diagram:
         if shape.name in self.shapes:
-            raise ValueError(f"name is {shape.name!r}, which the diagram has already; each shape should have its own.")
+            raise ValueError(
+                f"name is {shape.name!r}, which the diagram has already; each shape should have its own."
+            )
         self.shapes[shape.name] = shape
         return self
 
@@ -305,7 +318,8 @@ class Diagram:
         """Add words without a frame; arrows may start and end there."""
         label = Label([(line, style, SMALL if style == "m" else TEXT) for line in text.split("\n")])
         px, py = self._at(x, y)
-        rect = Rect(px, py, label.width + 6, label.height + 2)
+        # Room below for a subscript, and some air before an arrow's head.
+        rect = Rect(px, py, label.width + 10, label.height + (10 if "_" in text else 4))
         return self._add(Shape(text if name is None else name, "text", rect, label))
 
     def point(self, name: str, x: float, y: float) -> Diagram:
@@ -340,12 +354,13 @@ class Diagram:
         bold: bool = False,
         thin: bool = False,
     ) -> Diagram:
-        """Draw an arrow from shape `a` to shape `b`, and with `backward` its dashed counterpart the other way.
+        """Draw an arrow from shape `a` to shape `b`; with `backward`, also the dashed one that runs back.
 
         Parameters
         ----------
         a, b : str or (x, y)
-            The names of two shapes, or places on the grid.
+            The names of two shapes, or places on the grid. ``"affine.top"`` (left, right, bottom) is the
+            middle of one side; without it the arrow finds its own way from edge to edge.
         above, below : str
             Labels on the two sides. At an arrow that runs up or down, above is right and below is left.
         shape : str
@@ -389,7 +404,14 @@ class Diagram:
         """Draw an arrow from a shape over its own head back into it: a recurrence, not yet unrolled."""
         r = self._shape(name).rect
         right, left, top = r.x + r.w / 2, r.x - r.w / 2, r.y - r.h / 2
-        points = [(right, r.y), (right + 20, r.y), (right + 20, top - 18), (left - 20, top - 18), (left - 20, r.y), (left, r.y)]
+        points = [
+            (right, r.y),
+            (right + 20, r.y),
+            (right + 20, top - 18),
+            (left - 20, top - 18),
+            (left - 20, r.y),
+            (left, r.y),
+        ]
         one = Arrow(points, {"forward": "fw", "backward": "bw", "plain": "pl"}[kind], (name, name))
         if above:
             one.sides = [(1, Label([(above, "f" if kind == "forward" else "b", TEXT)]))]
@@ -399,13 +421,19 @@ class Diagram:
     def _shape(self, which: Any) -> Shape:
         if isinstance(which, tuple):
             return Shape(f"({which[0]:g}, {which[1]:g})", "point", Rect(*self._at(*which), 0, 0))
+        owner, _, side = str(which).rpartition(".")
+        if which not in self.shapes and owner in self.shapes and side in _SIDES:
+            r, (sx, sy) = self.shapes[owner].rect, _SIDES[side]
+            return Shape(owner, "point", Rect(r.x + sx * r.w / 2, r.y + sy * r.h / 2, 0, 0))
         if which not in self.shapes:
             known = ", ".join(repr(name) for name in self.shapes) or "none yet"
             raise KeyError(f"no shape is called {which!r}; the shapes are {known}.")
         return self.shapes[which]
 
-    def _anchored(self, start: Shape, end: Shape, corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Return the line from edge to edge: level or upright where the two shapes allow it, else between centres."""
+    def _anchored(
+        self, start: Shape, end: Shape, corners: list[tuple[float, float]]
+    ) -> list[tuple[float, float]]:
+        """Return the line from edge to edge: level or upright where that is possible, else oblique."""
         a, b = start.rect, end.rect
         first, last = (a.x, a.y), (b.x, b.y)
         if not corners:
@@ -431,7 +459,7 @@ class Diagram:
         """Find a place for each label, and return one sentence for whatever overlaps nevertheless."""
         troubles: list[str] = []
         solid = [s for s in self.shapes.values() if s.form != "point"]
-        segments = [(arrow, a, b) for arrow in self.arrows for a, b in zip(arrow.points, arrow.points[1:])]
+        segments = [(arrow, a, b) for arrow in self.arrows for a, b in pairwise(arrow.points)]
         taken: list[tuple[Rect, str]] = [(s.rect, f"{s.form} {s.name!r}") for s in solid]
         for i, one in enumerate(solid):
             for other in solid[i + 1 :]:
@@ -443,7 +471,9 @@ class Diagram:
             for shape in solid:
                 inner = Rect(shape.rect.x, shape.rect.y, shape.rect.w - 4, shape.rect.h - 4)
                 if shape.name not in arrow.ends and inner.w > 0 and inner.cut_by(a, b):
-                    troubles.append(f"the arrow from {arrow.ends[0]!r} to {arrow.ends[1]!r} crosses {shape.name!r}")
+                    troubles.append(
+                        f"the arrow from {arrow.ends[0]!r} to {arrow.ends[1]!r} crosses {shape.name!r}"
+                    )
         for group in self.groups:
             if group.label and group.label.spot:
                 taken.append((group.label.spot, "the name of a group"))
@@ -521,8 +551,7 @@ class Diagram:
                 if label.spot:
                     out.append(_label_tag(label, label.spot.x, label.spot.y))
         spoken = self.title if alt is None else alt
-        # Text of 12.5 px stays legible down to 0.72 of its size; a narrower page scrolls sideways instead.
-        least = f' style="min-width:{_n(0.72 * width)}px"' if 0.72 * width > 300 else ""
+        least = f' style="min-width:{_n(SHRINK * width)}px"' if self.scrolls() else ""
         return (
             f'<svg class="bk-svg" role="img" aria-label="{attribute(spoken)}" viewBox="{_n(left)} {_n(top)} '
             f'{_n(width)} {_n(height)}" width="{_n(width)}" height="{_n(height)}"{least} '
@@ -530,8 +559,17 @@ class Diagram:
             f"<desc>{html.escape(spoken, quote=False)}</desc>{''.join(out)}</svg>"
         )
 
+    def scrolls(self) -> bool:
+        """Say whether the picture is too wide to be shrunk to a phone's width, and scrolls there."""
+        return SHRINK * self.size()[0] > PHONE
+
     def show(
-        self, alt: str | None = None, caption: str | None = None, name: str | None = None, *, strict: bool = True
+        self,
+        alt: str | None = None,
+        caption: str | None = None,
+        name: str | None = None,
+        *,
+        strict: bool = True,
     ) -> None:
         """Show the diagram as the output of the cell.
 
@@ -551,10 +589,12 @@ class Diagram:
         troubles = self.problems()
         if strict and troubles:
             raise ValueError(
-                f"the diagram {self.title!r} is not clean: {'; '.join(troubles)}. Give it more room (column=, row=, "
-                "other coordinates) or shorter labels, or pass strict=False."
+                f"the diagram {self.title!r} is not clean: {'; '.join(troubles)}. Give it more room "
+                "(column=, row=, other coordinates) or shorter labels, or pass strict=False."
             )
-        scrolls = ' tabindex="0" role="group" aria-label="diagram, scrolls sideways"' if self.size()[0] > 450 else ""
+        scrolls = (
+            ' tabindex="0" role="group" aria-label="diagram, scrolls sideways"' if self.scrolls() else ""
+        )
         body = f'<div class="bk-scroll"{scrolls}>{self.svg(alt)}</div>'
         publish(figure_html(body, caption=caption, name=name, css=DIAGRAM_CSS), alt)
 
@@ -580,9 +620,7 @@ def _edge(shape: Shape, inside: tuple[float, float], toward: tuple[float, float]
 def _shifted(points: list[tuple[float, float]], by: float) -> list[tuple[float, float]]:
     """Return the line moved sideways: a positive `by` moves it to the reader's above (or right)."""
     moved = []
-    normals = []
-    for (ax, ay), (bx, by_) in zip(points, points[1:]):
-        normals.append(_normal((ax, ay), (bx, by_)))
+    normals = [_normal(a, b) for a, b in pairwise(points)]
     for i, (x, y) in enumerate(points):
         around = normals[max(0, i - 1) : i + 1]
         nx, ny = (sum(c) for c in zip(*around))
@@ -602,7 +640,7 @@ def _normal(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, floa
 
 def _spots(arrow: Arrow, side: int, label: Label) -> Iterable[tuple[float, Rect]]:
     """Yield places for a label beside its arrow, the nicest first."""
-    pairs = sorted(zip(arrow.points, arrow.points[1:]), key=lambda ab: -math.dist(*ab))
+    pairs = sorted(pairwise(arrow.points), key=lambda ab: -math.dist(*ab))
     w, h = label.width, label.height
     found = []
     for rank, (a, b) in enumerate(pairs[:3]):
@@ -635,7 +673,8 @@ def _label_tag(label: Label, x: float, y: float) -> str:
         # Evenly spaced lines are numbers in columns: no marks in them, and their blanks count.
         words = html.escape(text, quote=False).replace(" ", "\u00a0") if "k" in style else _spans(text, size)
         out.append(
-            f'<text{kind} x="{_n(x)}" y="{_n(base)}" font-size="{_n(size)}" text-anchor="middle">{words}</text>'
+            f'<text{kind} x="{_n(x)}" y="{_n(base)}" font-size="{_n(size)}" '
+            f'text-anchor="middle">{words}</text>'
         )
         at += size * LINE
     return "".join(out)
@@ -686,7 +725,9 @@ def neuron(
 ) -> Diagram:
     """Return one neuron: inputs times weights, summed with the bias, through the activation."""
     if len(inputs) != len(weights):
-        raise ValueError(f"there are {len(inputs)} inputs and {len(weights)} weights; there should be one weight for each.")
+        raise ValueError(
+            f"there are {len(inputs)} inputs and {len(weights)} weights; there should be one weight for each."
+        )
     d = Diagram(title, column=130, row=72)
     rows = len(inputs) + (1 if bias else 0)
     for i, text in enumerate(inputs):
@@ -766,7 +807,9 @@ def network(
             for source in sources:
                 for name, i in ids:
                     lit = highlight == (k, i)
-                    d.arrow(source, name, kind="forward" if lit else "plain", head=lit, thin=not lit, bold=False)
+                    d.arrow(
+                        source, name, kind="forward" if lit else "plain", head=lit, thin=not lit, bold=False
+                    )
     for k, text in enumerate(names or ()):
         d.text(text, k, lowest - 0.85, name=f"name {k}", style="m")
     return d
@@ -798,7 +841,8 @@ def pipeline(
     gradients : sequence of str, or True
         Draw the backward arrows; with one label for each arrow, or none.
     inputs : dict, optional
-        A further input of some layers, by position from 0: ``{3: "t"}``. It comes from below (from the right, if upward).
+        A further input of some layers, by position from 0: ``{3: "t"}``. It comes from below (from the
+        right, if upward).
     loss : bool
         Whether the last layer is the loss, in its own colour.
     upward : bool
@@ -809,7 +853,9 @@ def pipeline(
         raise ValueError("layers is empty; it should name at least one layer.")
     for argument, labels in (("shapes", shapes), ("gradients", gradients)):
         if isinstance(labels, Sequence) and len(labels) != n + 1:
-            raise ValueError(f"{argument} has {len(labels)} entries; there should be {n + 1}, one more than layers.")
+            raise ValueError(
+                f"{argument} has {len(labels)} entries; there should be {n + 1}, one more than layers."
+            )
     widest = max(text_width(line) for text in layers for line in text.split("\n")) + 2 * PAD
     labels = [*(shapes or []), *(gradients if isinstance(gradients, Sequence) else [])]
     label = max((text_width(text, SMALL) for text in labels), default=24.0)
@@ -822,16 +868,19 @@ def pipeline(
         return (1.1, i) if upward else (i, -1)
 
     names = [f"layer {i}" for i in range(n)]
-    ends = 0.85
-    d.text(input, *at(ends - 1 if not upward else 0.05), name="input") if input else d.point("input", *at(0.2))
+    if input:
+        d.text(input, *at(0.05 if upward else 0.15), name="input")
+    else:
+        d.point("input", *at(0.2))
     for i, text in enumerate(layers):
         kind = "loss" if loss and i == n - 1 else "layer"
         d.box(names[i], *at(i + 1), text, kind=kind)
-    d.text(output, *at(n + ends if not upward else n + 0.95), name="output") if output else d.point("output", *at(n + 0.8))
-    if not upward and input:
-        d.shapes["input"].rect.x = d.column * 0.15 + 0 * n
+    if output:
+        d.text(output, *at(n + (0.95 if upward else 0.85)), name="output")
+    else:
+        d.point("output", *at(n + 0.8))
     chain = ["input", *names, "output"]
-    for i, (a, b) in enumerate(zip(chain, chain[1:])):
+    for i, (a, b) in enumerate(pairwise(chain)):
         back = None
         if gradients is not False:
             back = gradients[i] if isinstance(gradients, Sequence) else ""
@@ -887,17 +936,21 @@ def node(
     op = _SAME.get(op, op)
     usual = NODES.get(op)
     if usual is None and (inputs is None or outputs is None):
-        raise ValueError(f"op is {op!r}; it should be one of {', '.join(NODES)}, or inputs and outputs should be given.")
+        raise ValueError(
+            f"op is {op!r}; it should be one of {', '.join(NODES)}, or inputs and outputs should be given."
+        )
     mark, ins, outs = usual or (op, [], [])
     ins, outs = list(inputs or ins), list(outputs or outs)
     mark = mark if symbol is None else symbol
-    rows = max(len(ins), len(outs))
     widest = max(text_width(a, TEXT) for a, _ in [*ins, *outs])
     widest = max(widest, *(text_width(b, SMALL) for _, b in [*ins, *outs])) if backward else widest
     d = Diagram(title or f"The node {op}", column=widest + 70, row=74)
-    d.dot("node", 1, 0) if mark == "" else d.circle("node", 1, 0, mark)
+    if mark:
+        d.circle("node", 1, 0, mark)
+    else:
+        d.dot("node", 1, 0)
     for side, x, items in (("in", 0.0, ins), ("out", 2.0, outs)):
-        spread = 1.25 if rows == 2 else 1.5
+        spread = 1.7
         for i, (forward, back) in enumerate(items):
             y = spread * ((len(items) - 1) / 2 - i)
             d.point(f"{side} {i}", x, y)
@@ -979,7 +1032,8 @@ def unrolled(
     recurrent : sequence of str
         Which of them pass a state to the next time step.
     input, state, output : str
-        The letter of what enters below, of what passes to the right ("h\\nc" for two), of what leaves above ("" for none).
+        The letter of what enters below, of what passes to the right ("h\\nc" for two), of what leaves above
+        ("" for none).
     backward : bool
         Whether the backward arrows are drawn.
     initial, last : bool
@@ -1001,7 +1055,7 @@ def unrolled(
             d.arrow(f"{top - 1} {t}", f"output {t}", backward=back)
 
     def letters(t: int) -> str:
-        index = str(t) if t >= 0 else "{-1}"
+        index = str(t) if t >= 0 else "{−1}"
         return "\n".join(f"{letter}_{index}" for letter in state.split("\n"))
 
     for k, text in enumerate(layers):

@@ -13,23 +13,24 @@
 
 - **In JupyterLab** the reader gets widgets, and `boundary` is called again for any value.
 - **On the static page**, with no kernel, the same cell shows frames that were drawn when the notebook ran,
-  under native controls: a slider for numbers, a list for words, buttons to step and to play. They work by mouse
-  and by keyboard, from a file, on a phone, and nothing moves before the reader asks for it.
-- **In the notebook tests** the output is compared: values, text alternatives and HTML frames strictly, pictures
-  not at all.
+  under native controls: a slider for numbers, a list for words, buttons to step and to play. They work by
+  mouse and by keyboard, from a file, on a phone, and nothing moves before the reader asks for it.
+- **In the notebook tests** the output is compared: values, text alternatives and HTML frames strictly,
+  pictures not at all.
 
 What an author should know:
 
-- One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words or
-  sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
+- One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words
+  or sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
 - ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
   :class:`common.diagrams.Diagram`. HTML frames are small: see :func:`token_strip` and :func:`table`.
 - ``alt`` is required: a function of the same parameters, or a string with their names in braces.
 - ``note``, alike but optional, is a sentence shown under the picture, which changes with the frame.
 - Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
-  choose any value between the smallest and the largest. ``live`` says otherwise: ``live={"epoch": range(301)}``
-  offers more values, ``live={"word": str}`` lets the reader type any text.
-- A figure may take 900 kB (``max_bytes``), so that a page stays under 3 MB: 20 to 40 plots, or hundreds of tables.
+  choose any value between the smallest and the largest. ``live`` says otherwise:
+  ``live={"epoch": range(301)}`` offers more values, ``live={"word": str}`` lets the reader type any text.
+- A figure may take 900 kB (``max_bytes``), so that a page stays under 3 MB: 20 to 40 plots, or hundreds of
+  tables.
 - ``seconds`` is the time that play shows each frame.
 """
 
@@ -79,20 +80,22 @@ PLAYER_CSS = (
     "color:var(--bk-fg);background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
     ".bk-value{min-width:3em;text-align:left;font-variant-numeric:tabular-nums;font-weight:400}"
     ".bk-buttons{display:flex;gap:.4rem}"
-    ".bk-controls button{min-height:2.1rem;padding:.1rem .7rem;font:inherit;color:var(--bk-fg);cursor:pointer;"
+    ".bk-controls button{min-height:2.1rem;padding:.1rem .7rem;font:inherit;color:var(--bk-fg);"
+    "cursor:pointer;"
     "background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
     ".bk-controls button[aria-disabled=true]{color:var(--bk-muted);border-style:dashed;cursor:default}"
     ".bk-controls :focus-visible,.bk-stage:focus-visible{outline:3px solid var(--bk-fwd);outline-offset:2px}"
-    ".bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center}"
+    ".bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center;text-wrap:balance}"
     ".bk-hidden{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;"
     "clip-path:inset(50%);white-space:nowrap;border:0}"
     "@media (prefers-reduced-motion:reduce){.bk-controls .bk-play{display:none}}"
     "@media print{.bk-controls,.bk-mark{display:none}}"
 )
 
-# One small program serves every figure on the page: each run takes up the figures that no run has taken up yet.
-# A picture that repeats an earlier one is stored as a reference, "data:image/png;base64,=<frame>", because the
-# notebook tests then see the same text whether or not two pictures came out equal on that machine.
+# One small program serves every figure on the page: each run takes up the figures that no run has taken up
+# yet. A picture that repeats an earlier one is stored as a reference, "data:image/png;base64,=<frame>",
+# because the notebook tests then see the same text whether or not two pictures came out equal on that
+# machine.
 PLAYER_JS = r"""
 (function () {
   "use strict";
@@ -155,7 +158,10 @@ PLAYER_JS = r"""
       });
     });
     figure.querySelectorAll("[data-step]").forEach(function (button) {
-      button.addEventListener("click", function () { stop(); move(lead, at[lead] + (+button.dataset.step)); });
+      button.addEventListener("click", function () {
+        stop();
+        move(lead, at[lead] + (+button.dataset.step));
+      });
     });
     if (play) { play.addEventListener("click", function () { if (timer) { stop(); } else { start(); } }); }
     show();
@@ -187,7 +193,7 @@ def play(
     draw : callable
         Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
     alt : callable or str
-        The text alternative of each frame: called with the same values, or a string with ``{parameter}`` in it.
+        The text alternative of each frame: called with the same values, or a string with ``{parameter}``.
     caption : str, optional
         Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
     note : callable or str, optional
@@ -301,7 +307,7 @@ class Axis:
 
 
 class Player:
-    """What :func:`play` returns: the frames for a static page, and on demand the widgets for a live kernel."""
+    """What :func:`play` returns: frames for a static page and, on demand, widgets for a live kernel."""
 
     def __init__(
         self,
@@ -319,6 +325,7 @@ class Player:
         dpi: float = FRAME_DPI,
         max_bytes: int = MAX_BYTES,
         mark: str = "move me",
+        texts: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if not callable(draw):
             raise TypeError(f"draw is a {type(draw).__name__}; it should be a function of the parameters.")
@@ -334,6 +341,8 @@ class Player:
                     raise KeyError(f"{argument} names {key!r}; the parameters are {', '.join(parameters)}.")
         self.draw = draw
         self.axes = [Axis(key, values, labels.get(key)) for key, values in parameters.items()]
+        for axis in self.axes:
+            axis.texts = list((texts or {}).get(axis.name, axis.texts))
         self.alt = self._speaker("alt", alt)
         self.note = None if note is None else self._speaker("note", note)
         self.caption = caption
@@ -348,8 +357,8 @@ class Player:
         if self.count > MAX_FRAMES:
             shape = " x ".join(f"{len(axis.values)} of {axis.name}" for axis in self.axes)
             raise ValueError(
-                f"{self.count} frames were asked for ({shape}); at most {MAX_FRAMES} fit in a page, so give fewer "
-                "values, for instance range(0, 301, 10) for range(301)."
+                f"{self.count} frames were asked for ({shape}); at most {MAX_FRAMES} fit in a page, so "
+                "give fewer values, for instance range(0, 301, 10) for range(301)."
             )
         self._widget: Any = None
         self._draw_all()
@@ -367,14 +376,14 @@ class Player:
             if not all(f"{{{name}" in say for name in names):
                 wanted = " and ".join(f"{{{name}}}" for name in names)
                 raise ValueError(
-                    f"{argument} is {say!r}, the same for each frame; it should contain {wanted}, or be a function "
-                    f"of {' and '.join(names)}."
+                    f"{argument} is {say!r}, the same for each frame; it should contain {wanted}, or be "
+                    f"a function of {' and '.join(names)}."
                 )
             return lambda **values: require_alt(say.format(**values), argument)
         if not callable(say):
             raise ValueError(
-                f"{argument} is {say!r}; it should be a function of {' and '.join(names)} that returns a sentence "
-                "for those who cannot see the frame."
+                f"{argument} is {say!r}; it should be a function of {' and '.join(names)} that returns "
+                "a sentence for those who cannot see the frame."
             )
 
         def speak(**values: Any) -> str:
@@ -396,7 +405,8 @@ class Player:
                 return drawn
             if drawn is None:
                 raise TypeError(
-                    f"draw returned None at {_describe(self.axes, values)}; it should return the Figure or the HTML."
+                    f"draw returned None at {_describe(self.axes, values)}; it should return the Figure "
+                    "or the HTML."
                 )
             for method in ("svg", "_repr_svg_"):
                 if callable(getattr(drawn, method, None)):
@@ -427,8 +437,9 @@ class Player:
             frame = self.frame(**values)
             if frame.startswith("data:") != (self.frames[0] if self.frames else frame).startswith("data:"):
                 raise TypeError(
-                    f"draw returned another kind of thing at {_describe(self.axes, values)}; it should return always "
-                    "a matplotlib Figure, or always HTML."
+                    f"draw returned another kind of thing at {_describe(self.axes, values)}; it should "
+                    f"return "
+                    "always a matplotlib Figure, or always HTML."
                 )
             used += 0 if frame in first else len(frame.encode())
             first.setdefault(frame, len(self.frames))
@@ -445,9 +456,9 @@ class Player:
     def _too_big(self, used: int, drawn: int) -> ValueError:
         fit = max(1, int(self.max_bytes * drawn / used))
         return ValueError(
-            f"{self.count} frames were asked for, and the first {drawn} take {used / 1000:.0f} kB, more than the "
-            f"{self.max_bytes / 1000:.0f} kB of max_bytes; about {fit} would fit: give fewer values, or make each "
-            "frame smaller (figsize, dpi, or HTML for a plot)."
+            f"{self.count} frames were asked for, and the first {drawn} take {used / 1000:.0f} kB, more "
+            f"than the {self.max_bytes / 1000:.0f} kB of max_bytes; about {fit} would fit: give fewer "
+            "values, or make each frame smaller (figsize, dpi, or HTML for a plot)."
         )
 
     def _grid(self) -> Iterable[dict[str, Any]]:
@@ -530,8 +541,10 @@ class Player:
                 widest = max(len(text) for text in axis.texts)
                 controls.append(
                     f'<label><span>{label}</span><input type="range" data-axis="{i}" min="0" '
-                    f'max="{len(axis.values) - 1}" step="1" value="{position}" aria-label="{attribute(axis.label)}" '
-                    f'aria-valuetext="{attribute(axis.texts[position])}"><span class="bk-value" aria-hidden="true" '
+                    f'max="{len(axis.values) - 1}" step="1" value="{position}" '
+                    f'aria-label="{attribute(axis.label)}" '
+                    f'aria-valuetext="{attribute(axis.texts[position])}"><span class="bk-value" '
+                    f'aria-hidden="true" '
                     f'style="min-width:{widest}ch">{html.escape(axis.texts[position])}</span></label>'
                 )
             else:
@@ -548,11 +561,13 @@ class Player:
         buttons = [f'<button type="button" data-step="-1" aria-label="back: previous {what}">◀︎ back</button>']
         if lead.numeric:
             buttons.append(
-                '<button type="button" class="bk-play" data-play="▶︎ play" data-pause="❚❚ pause">▶︎ play</button>'
+                '<button type="button" class="bk-play" data-play="▶︎ play" data-pause="❚❚ pause">'
+                "▶︎ play</button>"
             )
         buttons.append(f'<button type="button" data-step="1" aria-label="next: next {what}">next ▶︎</button>')
         controls.append(f'<span class="bk-buttons">{"".join(buttons)}</span>')
-        return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{"".join(controls)}</div>'
+        inside = "".join(controls)
+        return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{inside}</div>'
 
     # ------------------------------------------------------------------ the live kernel
 
@@ -727,14 +742,15 @@ def _naming(what: str, axes: Sequence[Axis], values: Mapping[str, Any]):
 
 # ---------------------------------------------------------------------- frames made of HTML
 
-# From blue over white to orange: Okabe and Ito's blue and vermillion, which every kind of colour vision tells apart.
+# From blue over white to orange: Okabe and Ito's blue and vermillion, which every kind of colour vision
+# tells apart.
 _COOL, _WARM = (0, 114, 178), (213, 94, 0)
 
 
 def shade(value: float, low: float, high: float) -> tuple[str, bool]:
     """Return a colour for a value, and whether white text belongs on it.
 
-    A range on both sides of zero goes from blue over white to orange; one on one side goes from white to blue.
+    A range on both sides of zero goes from blue over white to orange; one on one side from white to blue.
     """
     if low < 0 < high:
         share = max(-1.0, min(1.0, value / max(-low, high)))
@@ -768,8 +784,8 @@ def token_strip(
     values : sequence of float
         One finite number for each token.
     low, high : float, optional
-        The ends of the colour scale; those of `values` if not given. Give them when several strips are compared,
-        or when the strip is a frame: the same colour should mean the same number in each.
+        The ends of the colour scale; those of `values` if not given. Give them when several strips are
+        compared, or when the strip is a frame: the same colour should mean the same number in each.
     digits : int
         Decimals of the number that a pointer or a screen reader gets.
     show_values : bool
@@ -803,7 +819,7 @@ def token_strip(
 
 
 class Measured:
-    """A number that differs from machine to machine, for a cell of :func:`table`; the notebook tests mask it."""
+    """A number that differs from machine to machine, for a cell of :func:`table`; tests mask it."""
 
     def __init__(self, value: Any, format: str = ".3g") -> None:
         self.text = f"{value:{format}}" if _is_number(value) else str(value)
@@ -815,8 +831,8 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str 
     Parameters
     ----------
     rows : iterable of sequences
-        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured` cells are
-        masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured`
+        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
     header : sequence of str
         The name of each column.
     caption : str, optional

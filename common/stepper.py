@@ -8,13 +8,14 @@
     y = g.multiply(s, c, name="y")
     stepper(g, y, caption="Forward, then backward.")          # the last line of the cell
 
-The reader steps through: first each node computes its value, then the gradient of the output starts at 1 and each
-node hands it back. The picture shows every value and every gradient that is known so far, lights up the node at
-work, and a sentence below says what the node does with the numbers.
+The reader steps through: first each node computes its value, then the gradient of the output starts at 1 and
+each node hands it back. The picture shows every value and every gradient that is known so far, lights up the
+node at work, and a sentence below says what the node does with the numbers.
 
-Operations: ``add``, ``subtract``, ``multiply``, ``matmul``, ``sum``, ``repeat``, ``exp``, ``log``, ``sigmoid``,
-``tanh``, ``relu``, ``mean_square``, ``softmax_with_loss``. Values are numbers or small arrays, in float64. Nothing
-broadcasts in silence: a bias goes through ``repeat`` first, because that is where its gradient is summed.
+Operations: ``add``, ``subtract``, ``multiply``, ``matmul``, ``sum``, ``repeat``, ``exp``, ``log``,
+``sigmoid``, ``tanh``, ``relu``, ``mean_square``, ``softmax_with_loss``. Values are numbers or small arrays,
+in float64. Nothing broadcasts in silence: a bias goes through ``repeat`` first, because that is where its
+gradient is summed.
 
 When the output is not one number, ``upstream`` says which gradient the rest of the network hands back::
 
@@ -73,7 +74,14 @@ class Graph:
         self._check("add", a, b, same=True)
         text = f"{a.name} + {b.name}"
         return self._op(
-            "+", "+", (a, b), a.value + b.value, lambda g: (g, g), name, text, _two(a, b, "+"),
+            "+",
+            "+",
+            (a, b),
+            a.value + b.value,
+            lambda g: (g, g),
+            name,
+            text,
+            _two(a, b, "+"),
             lambda g: f"passes the gradient on unchanged: {_flat(g)} to {a.name} and to {b.name}.",
         )
 
@@ -81,8 +89,18 @@ class Graph:
         """Subtract `b` from `a`."""
         self._check("subtract", a, b, same=True)
         return self._op(
-            "−", "−", (a, b), a.value - b.value, lambda g: (g, -g), name, f"{a.name} − {b.name}", _two(a, b, "−"),
-            lambda g: f"passes the gradient on: {_flat(g)} to {a.name}, and with the sign turned, {_flat(-g)}, to {b.name}.",
+            "−",
+            "−",
+            (a, b),
+            a.value - b.value,
+            lambda g: (g, -g),
+            name,
+            f"{a.name} − {b.name}",
+            _two(a, b, "−"),
+            lambda g: (
+                f"passes the gradient on: {_flat(g)} to {a.name}, and with the sign turned, "
+                f"{_flat(-g)}, to {b.name}."
+            ),
         )
 
     def multiply(self, a: Node, b: Node, name: str | None = None) -> Node:
@@ -91,14 +109,23 @@ class Graph:
 
         def says(g: np.ndarray) -> str:
             rule = "passes back the gradient times the *other* input: "
-            if g.ndim:
+            if g.size > 1:
                 return rule + f"times {b.name} to {a.name}, times {a.name} to {b.name}."
             first = f"{_number(g)} · {_factor(b.value)} = {_number(g * b.value)} to {a.name}"
-            return rule + f"{first}, and {_number(g)} · {_factor(a.value)} = {_number(g * a.value)} to {b.name}."
+            return (
+                rule + f"{first}, and {_number(g)} · {_factor(a.value)} = {_number(g * a.value)} to {b.name}."
+            )
 
         return self._op(
-            "×", "×", (a, b), a.value * b.value, lambda g: (g * b.value, g * a.value), name,
-            f"{a.name} · {b.name}", _two(a, b, "·"), says,
+            "×",
+            "×",
+            (a, b),
+            a.value * b.value,
+            lambda g: (g * b.value, g * a.value),
+            name,
+            f"{a.name} · {b.name}",
+            _two(a, b, "·"),
+            says,
         )
 
     def matmul(self, a: Node, b: Node, name: str | None = None) -> Node:
@@ -113,14 +140,21 @@ class Graph:
         def says(g: np.ndarray) -> str:
             n, d, h = *a.value.shape, b.value.shape[1]
             return (
-                f"passes back the gradient times the other input transposed, on the side that makes the shapes fit: "
-                f"to {a.name} the gradient times {b.name}ᵀ, ({n}, {h}) by ({h}, {d}); "
+                "passes back the gradient times the other input transposed, on the side that makes the "
+                f"shapes fit: to {a.name} the gradient times {b.name}ᵀ, ({n}, {h}) by ({h}, {d}); "
                 f"to {b.name} {a.name}ᵀ times the gradient, ({d}, {n}) by ({n}, {h})."
             )
 
         return self._op(
-            "matmul", "matmul", (a, b), a.value @ b.value, lambda g: (g @ b.value.T, a.value.T @ g), name,
-            f"{a.name} {b.name}", None, says,
+            "matmul",
+            "matmul",
+            (a, b),
+            a.value @ b.value,
+            lambda g: (g @ b.value.T, a.value.T @ g),
+            name,
+            f"{a.name} {b.name}",
+            None,
+            says,
         )
 
     def sum(self, a: Node, axis: int | None = None, name: str | None = None) -> Node:
@@ -133,7 +167,14 @@ class Graph:
 
         over = "all its numbers" if axis is None else f"axis {axis}"
         return self._op(
-            "sum", "sum", (a,), np.sum(a.value, axis=axis), back, name, f"sum of {a.name} over {over}", None,
+            "sum",
+            "sum",
+            (a,),
+            np.sum(a.value, axis=axis),
+            back,
+            name,
+            f"sum of {a.name} over {over}",
+            None,
             lambda g: f"hands the same gradient, {_flat(g)}, to every number that was summed: it *repeats*.",
         )
 
@@ -143,38 +184,73 @@ class Graph:
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n is {n!r}; it should be a whole number above 0.")
         return self._op(
-            "repeat", "repeat", (a,), np.repeat(a.value[np.newaxis], n, axis=0), lambda g: (g.sum(axis=0),), name,
-            f"{n} {'copy' if n == 1 else 'copies'} of {a.name}", None,
-            lambda g: f"adds up what comes back to its {n} {'copy' if n == 1 else 'copies'}: {_flat(g.sum(axis=0))}.",
+            "repeat",
+            "repeat",
+            (a,),
+            np.repeat(a.value[np.newaxis], n, axis=0),
+            lambda g: (g.sum(axis=0),),
+            name,
+            f"{n} {'copy' if n == 1 else 'copies'} of {a.name}",
+            None,
+            lambda g: (
+                f"adds up what comes back to its {n} {'copy' if n == 1 else 'copies'}: "
+                f"{_flat(g.sum(axis=0))}."
+            ),
         )
 
     def exp(self, a: Node, name: str | None = None) -> Node:
         """Raise e to a value."""
         y = np.exp(a.value)
-        return self._unary("exp", "exp", a, y, y, name, f"exp({a.name})", "its own output")
+        return self._unary("exp", "exp", a, y, y, name, f"exp({a.name})", "its own output", _factor)
 
     def log(self, a: Node, name: str | None = None) -> Node:
         """Take the natural logarithm of a value above 0."""
         if not np.all(a.value > 0):
             raise ValueError(f"log of {a.name} = {_flat(a.value)}; every number should be above 0.")
-        return self._unary("log", "log", a, np.log(a.value), 1 / a.value, name, f"log({a.name})", f"1 / {a.name}")
+        slope = 1 / a.value
+        return self._unary(
+            "log",
+            "log",
+            a,
+            np.log(a.value),
+            slope,
+            name,
+            f"log({a.name})",
+            f"1 / {a.name}",
+            lambda y: f"1 / {_factor(a.value)}",
+        )
 
     def sigmoid(self, a: Node, name: str | None = None) -> Node:
         """Apply the sigmoid function."""
         y = np.exp(-np.logaddexp(0.0, -a.value))  # 1 / (1 + exp(-a)), which cannot overflow this way
-        local = "its output times one minus its output, y · (1 − y)"
-        return self._unary("sigmoid", "σ", a, y, y * (1 - y), name, f"σ({a.name})", local)
+        local = "its output times one minus its output"
+        return self._unary(
+            "sigmoid",
+            "σ",
+            a,
+            y,
+            y * (1 - y),
+            name,
+            f"σ({a.name})",
+            local,
+            lambda y: f"{_number(y)} · (1 − {_number(y)})",
+        )
 
     def tanh(self, a: Node, name: str | None = None) -> Node:
         """Apply the hyperbolic tangent."""
         y = np.tanh(a.value)
-        local = "one minus its output squared, 1 − y²"
-        return self._unary("tanh", "tanh", a, y, 1 - y**2, name, f"tanh({a.name})", local)
+        local = "one minus its output squared"
+        return self._unary(
+            "tanh", "tanh", a, y, 1 - y**2, name, f"tanh({a.name})", local, lambda y: f"(1 − {_factor(y)}²)"
+        )
 
     def relu(self, a: Node, name: str | None = None) -> Node:
         """Keep what is above 0."""
         on = (a.value > 0).astype(float)
-        return self._unary("ReLU", "ReLU", a, a.value * on, on, name, f"ReLU({a.name})", "1 where its input was above 0, else 0")
+        local = "1 where its input was above 0, and 0 elsewhere"
+        return self._unary(
+            "ReLU", "ReLU", a, a.value * on, on, name, f"ReLU({a.name})", local, lambda y: _number(on)
+        )
 
     def mean_square(self, y: Node, t: Node, name: str | None = None) -> Node:
         """Take the mean of the squared differences between outputs `y` and targets `t`."""
@@ -189,25 +265,41 @@ class Graph:
             return f"{rule}: {numbers} = {_number(2 * difference * g)}."
 
         return self._op(
-            "mean square", "mean sq.", (y, t), np.mean(difference**2),
-            lambda g: (g * 2 * difference / size, -g * 2 * difference / size), name,
-            f"mean of ({y.name} − {t.name})²", None, says,
+            "mean square",
+            "mean sq.",
+            (y, t),
+            np.mean(difference**2),
+            lambda g: (g * 2 * difference / size, -g * 2 * difference / size),
+            name,
+            f"mean of ({y.name} − {t.name})²",
+            None,
+            says,
         )
 
     def softmax_with_loss(self, s: Node, t: Node, name: str | None = None) -> Node:
-        """Take softmax of the scores ``(N, C)`` and the mean cross entropy with one-hot targets ``(N, C)``."""
+        """Take softmax of scores ``(N, C)``, and the mean cross entropy with one-hot targets ``(N, C)``."""
         self._check("softmax_with_loss", s, t, same=True)
         if s.value.ndim != 2:
-            raise ValueError(f"{s.name} has shape {s.value.shape}; softmax_with_loss takes scores of shape (N, C).")
+            raise ValueError(
+                f"{s.name} has shape {s.value.shape}; softmax_with_loss takes scores of shape (N, C)."
+            )
         shifted = s.value - s.value.max(axis=1, keepdims=True)
         log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         n = len(s.value)
         gap = (np.exp(log_y) - t.value) / n
         size = "" if n == 1 else f", divided by the {n} examples of the batch"
         return self._op(
-            "softmax with loss", "softmax\nand loss", (s, t), -(t.value * log_y).sum() / n,
-            lambda g: (g * gap, -g * log_y / n), name, f"cross entropy of softmax({s.name}) and {t.name}", None,
-            lambda g: f"passes back y − {t.name}{size}, where y is the softmax of {s.name}: {_flat(g * gap)}.",
+            "softmax with loss",
+            "softmax\nand loss",
+            (s, t),
+            -(t.value * log_y).sum() / n,
+            lambda g: (g * gap, -g * log_y / n),
+            name,
+            f"cross entropy of softmax({s.name}) and {t.name}",
+            None,
+            lambda g: (
+                f"passes back y − {t.name}{size}, where y is the softmax of {s.name}: {_flat(g * gap)}."
+            ),
         )
 
     # ------------------------------------------------------------------ the machinery
@@ -216,11 +308,13 @@ class Graph:
         if not isinstance(node.name, str) or not node.name.strip():
             raise ValueError(f"name is {node.name!r}; it should be a short name such as 'a' or 'W_1'.")
         if any(other.name == node.name for other in self.nodes):
-            raise ValueError(f"name is {node.name!r}, which the graph has already; each value should have its own.")
+            raise ValueError(
+                f"name is {node.name!r}, which the graph has already; each value should have its own."
+            )
         if node.value.ndim > 2 or node.value.size > 24:
             raise ValueError(
-                f"{node.name} has shape {node.value.shape}; the picture has room for a number, a row or a small matrix "
-                "of 24 numbers at most."
+                f"{node.name} has shape {node.value.shape}; the picture has room for a number, a row or "
+                "a small matrix of 24 numbers at most."
             )
         self.nodes.append(node)
         return node
@@ -228,12 +322,15 @@ class Graph:
     def _check(self, op: str, *inputs: Node, same: bool = False) -> None:
         for node in inputs:
             if not any(node is own for own in self.nodes):
-                raise ValueError(f"{op} was given {node!r}; its inputs should be values of this graph, from value() or an operation.")
+                raise ValueError(
+                    f"{op} was given {node!r}; its inputs should be values of this graph, from value() "
+                    "or an operation."
+                )
         if same and inputs[0].value.shape != inputs[1].value.shape:
             a, b = inputs
             raise ValueError(
-                f"{op} of {a.name} with shape {a.value.shape} and {b.name} with shape {b.value.shape}: the shapes should "
-                "be equal (repeat() copies a row first)."
+                f"{op} of {a.name} with shape {a.value.shape} and {b.name} with shape {b.value.shape}: "
+                "the shapes should be equal (repeat() copies a row first)."
             )
 
     def _op(
@@ -256,15 +353,24 @@ class Graph:
         return self._add(Node(name, value, op, symbol, inputs, True, backward, text, says))
 
     def _unary(
-        self, op: str, symbol: str, a: Node, y: np.ndarray, slope: np.ndarray, name: str | None, formula: str, local: str
+        self,
+        op: str,
+        symbol: str,
+        a: Node,
+        y: np.ndarray,
+        slope: np.ndarray,
+        name: str | None,
+        formula: str,
+        local: str,
+        numbers: Callable[[np.ndarray], str],
     ) -> Node:
         self._check(op, a)
 
         def says(g: np.ndarray) -> str:
             rule = f"passes back the gradient times {local}"
-            return f"{rule}: {_flat(g * slope)}." if g.ndim else (
-                f"{rule}: {_number(g)} · {_factor(slope)} = {_number(g * slope)}."
-            )
+            if g.size > 1:
+                return f"{rule}: {_flat(g * slope)}."
+            return f"{rule}: {_number(g)} · {numbers(y)} = {_number(g * slope)}."
 
         return self._op(op, symbol, (a,), y, lambda g: (g * slope,), name, formula, None, says)
 
@@ -281,23 +387,22 @@ class Graph:
 
     def gradients(self, output: Node, upstream: Any = None) -> dict[str, np.ndarray]:
         """Return the gradient of `output` for each value it depends on, by name."""
-        known: dict[str, np.ndarray] = {}
-        for _, known in self._backward(output, upstream):
-            pass
-        return known
+        return self._backward(output, upstream)[-1][1]
 
     def _backward(self, output: Node, upstream: Any) -> list[tuple[Node | None, dict[str, np.ndarray]]]:
-        """Return what is known after each backward step: first the start, then one entry for each operation."""
+        """Return what is known at the start of the way back, and after each operation."""
         if upstream is None:
             if output.value.ndim:
                 raise ValueError(
-                    f"{output.name} has shape {output.value.shape}; give upstream, the gradient that comes back to it, "
-                    "or end the graph in one number."
+                    f"{output.name} has shape {output.value.shape}; give upstream, the gradient that "
+                    "comes back to it, or end the graph in one number."
                 )
             upstream = 1.0
         start = _array("upstream", upstream)
         if start.shape != output.value.shape:
-            raise ValueError(f"upstream has shape {start.shape}; it should be {output.value.shape}, as {output.name}.")
+            raise ValueError(
+                f"upstream has shape {start.shape}; it should be {output.value.shape}, as {output.name}."
+            )
         known = {output.name: start}
         states: list[tuple[Node | None, dict[str, np.ndarray]]] = [(None, dict(known))]
         for node in reversed(self.order(output)):
@@ -328,7 +433,9 @@ def steps(graph: Graph, output: Node, upstream: Any = None) -> list[Step]:
     given = {node.name for node in order if not node.op}
     operations = [node for node in order if node.op]
     if not operations:
-        raise ValueError(f"{output.name} is a given value; the graph should have at least one operation to step through.")
+        raise ValueError(
+            f"{output.name} is a given value; the graph should have at least one operation to step through."
+        )
     names = ", ".join(node.name for node in order if not node.op)
     out = [Step(set(given), {}, None, False, f"The given values: {names}. Step on to compute forward.")]
     for i, node in enumerate(operations):
@@ -397,7 +504,7 @@ def stepper(
         return f"{title}. {text} Values: {values}." + (f" Gradients: {back}." if back else "")
 
     return Player(
-        lambda step: picture.draw(all_steps[step]).svg(alt(step)),
+        lambda step: picture.draw(all_steps[step]).svg(),
         {"step": range(len(all_steps))},
         alt=alt,
         note=lambda step: all_steps[step].text,
@@ -405,11 +512,12 @@ def stepper(
         name=name,
         seconds=2.0,
         mark="step through me",
+        texts={"step": [f"{k} of {len(all_steps) - 1}" for k in range(len(all_steps))]},
     )
 
 
 class _Picture:
-    """The graph laid out once: columns by depth, rows by the order of the given values, boxes of full size."""
+    """The graph laid out once: columns by depth, rows by the given values, boxes of their final size."""
 
     def __init__(self, graph: Graph, output: Node, target: str, title: str) -> None:
         self.order = graph.order(output)
@@ -422,7 +530,9 @@ class _Picture:
         # A given value stands in the column before the operation that uses it first.
         for node in self.order:
             if not node.op:
-                users = [depth[id(user)] for user in self.order if any(node is source for source in user.inputs)]
+                users = [
+                    depth[id(user)] for user in self.order if any(node is source for source in user.inputs)
+                ]
                 depth[id(node)] = min(users) - 1
         self.sizes = {id(node): self._size(node) for node in self.order}
         row = max(height for _, height in self.sizes.values()) + 22
@@ -440,7 +550,9 @@ class _Picture:
             for node in here:
                 self.x[id(node)] = left + room + widest / 2
                 if node.op:
-                    self.circle[id(node)] = left + room + widest / 2 - self.sizes[id(node)][0] / 2 - 20 - self._radius(node)
+                    self.circle[id(node)] = (
+                        left + room + widest / 2 - self.sizes[id(node)][0] / 2 - 20 - self._radius(node)
+                    )
             left += room + widest + 38
         self.y = {key: value * row for key, value in self.y.items()}
 
@@ -471,7 +583,8 @@ class _Picture:
             if wanted:
                 lines.append((f"{partial} = {_number(gradient)}" if gradient is not None else "", "b"))
             return lines
-        lines = [(node.name, "s")]
+        shape = ", ".join(str(n) for n in node.value.shape) + ("," if node.value.ndim == 1 else "")
+        lines = [(f"{node.name}  ({shape})", "s")]
         lines += [(text if value else "", "fk") for text in _rows_of(node.value)]
         if wanted:
             lines.append((partial if gradient is not None else "", "b"))
@@ -495,29 +608,49 @@ class _Picture:
             lit = node is step.active or (step.backward and step.active is None and node is self.output)
             kind = "layer" if node.op else "data"
             d.box(
-                key, self.x[id(node)], -self.y[id(node)], lines=[(t, " ".join(s)) for t, s in lines],
-                width=width, height=height, kind=kind, active=lit and not node.op,
+                key,
+                self.x[id(node)],
+                -self.y[id(node)],
+                lines=[(t, " ".join(s)) for t, s in lines],
+                width=width,
+                height=height,
+                kind=kind,
+                active=lit and not node.op,
             )
             if node.op:
                 d.circle(
-                    f"op {key}", self.circle[id(node)], -self.y[id(node)], node.symbol, size=SMALL if len(node.symbol) > 1 else TEXT,
-                    radius=self._radius(node), active=node is step.active,
+                    f"op {key}",
+                    self.circle[id(node)],
+                    -self.y[id(node)],
+                    node.symbol,
+                    size=SMALL if len(node.symbol) > 1 else TEXT,
+                    radius=self._radius(node),
+                    active=node is step.active,
                 )
         for node in self.order:
             if not node.op:
                 continue
             done = node.name in step.values
-            # Backward runs from the last operation to the first: those whose inputs have their gradients are done.
-            returned = step.backward and any(s.name in step.gradients for s in node.inputs) and self._has_run(node, step)
+            # Backward runs from the last operation to the first.
+            returned = (
+                step.backward
+                and any(s.name in step.gradients for s in node.inputs)
+                and self._has_run(node, step)
+            )
             now = node is step.active
             for source in dict.fromkeys(node.inputs):
                 back = returned and source.wants_gradient
-                a, b = (f"op {node.name}", source.name) if back else (source.name, f"op {node.name}")
+                port = f"{source.name}.right"
+                a, b = (f"op {node.name}", port) if back else (port, f"op {node.name}")
                 kind = "backward" if back else "forward" if done else "plain"
                 d.arrow(a, b, kind=kind, bold=now, thin=not now and not done)
             a, b = f"op {node.name}", node.name
-            d.arrow(*((b, a) if returned else (a, b)), kind="backward" if returned else "forward" if done else "plain",
-                    bold=now, thin=not now and not done)
+            d.arrow(
+                *((b, a) if returned else (a, b)),
+                kind="backward" if returned else "forward" if done else "plain",
+                bold=now,
+                thin=not now and not done,
+            )
         return d
 
     def _has_run(self, node: Node, step: Step) -> bool:
@@ -533,7 +666,9 @@ def _array(name: str, value: Any) -> np.ndarray:
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; it should be a number or a small array of numbers.") from None
     if not array.size or not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} is {_flat(array) if array.size else 'empty'}; its numbers should be finite.")
+        raise ValueError(
+            f"{name} is {_flat(array) if array.size else 'empty'}; its numbers should be finite."
+        )
     return array
 
 

@@ -10,17 +10,19 @@ from common.backend import Array, np, xp
 
 
 def step(x: Array) -> Array:
-    """1 where ``x`` is positive, else 0: the activation of the perceptron [rosenblatt1958perceptron]_."""
+    """1 where ``x`` is positive, else 0: the activation of the perceptron [Rosenblatt1958]_."""
     return (x > 0).astype(x.dtype)
 
 
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Array, out: Array | None = None) -> Array:
     """``1 / (1 + exp(-x))``: squeezes any number into the range from 0 to 1.
 
     Written with ``tanh``, which is the same curve, twice as high and twice as steep. The textbook form
-    computes ``exp(1000)`` on its way to 0 for ``x = -1000`` and overflows.
+    computes ``exp(1000)`` on its way to 0 for ``x = -1000`` and overflows. The result goes into ``out`` if
+    that is given (it may be ``x`` itself), as with the functions of NumPy.
     """
-    y = xp.tanh(0.5 * x)
+    y = xp.multiply(x, 0.5, out=out)
+    y = xp.tanh(y, out=out)
     y *= 0.5
     y += 0.5
     return y

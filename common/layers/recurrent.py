@@ -1,0 +1,543 @@
+"""Layers with a memory: RNN, LSTM and GRU.
+
+Each comes twice. A **cell** does one time step, and is written to be read: new arrays, one line for each
+formula. The **layer** takes whole sequences ``(N, T, D)``, and gives the same numbers several times faster:
+
+* The inputs of all time steps are known at the start. One matrix product serves them all, and all gates. What
+  waits for the step before, ``h @ Wh``, is all that the loop has to multiply.
+* Time comes first in memory, ``(T, N, H)``, so that each step works on numbers that lie side by side.
+* Arrays are made once for all steps and filled in place. No object is made for a step.
+* Backward, the slopes of all gates at all steps are computed at once. The loop multiplies them by what comes
+  back from later steps, and the gradients of weights and inputs follow in one product each.
+
+Gates lie side by side in the columns of ``Wx``, ``Wh`` and the biases, in blocks of ``H``:
+
+====== ================================== ==================================
+layer  here                               PyTorch (``weight_ih``, transposed)
+====== ================================== ==================================
+RNN    h                                  h
+LSTM   output, input, forget, candidate   input, forget, candidate, output
+GRU    reset, update, candidate           reset, update, candidate
+====== ================================== ==================================
+
+Our order for the LSTM puts the three sigmoids side by side, and also the three blocks whose gradient comes
+by way of the cell state. PyTorch has two biases, which are added. Only in the GRU does that make a
+difference, so only there we keep both.
+"""
+
+from __future__ import annotations
+
+from common.backend import Array, xp
+from common.functions import sigmoid
+from common.layers.base import Layer, Model
+from common.require import require_array, require_float, require_last_axis, require_matrix, require_shape
+
+
+class RNNCell(Layer):
+    """One step of the simplest recurrent network [Elman1990]_: ``h' = tanh(x Wx + h Wh + b)``.
+
+    Parameters
+    ----------
+    Wx : (D, H)
+    Wh : (H, H)
+    b : (H,)
+    """
+
+    names = ("Wx", "Wh", "b")
+
+    def forward(self, x: Array, h: Array) -> Array:
+        """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
+        Wx, Wh, b = self.params
+        h_next = xp.tanh(x @ Wx + h @ Wh + b)
+        self.cache = x, h, h_next
+        return h_next
+
+    def backward(self, dh_next: Array) -> tuple[Array, Array]:
+        """Gradient of the next state to the gradients of x and h."""
+        Wx, Wh, _ = self.params
+        x, h, h_next = self.cache
+        da = dh_next * (1 - h_next * h_next)
+        self.grads = [x.T @ da, h.T @ da, da.sum(axis=0)]
+        return da @ Wx.T, da @ Wh.T
+
+
+class LSTMCell(Layer):
+    """One step of the LSTM [Hochreiter1997]_, with the forget gate of [Gers2000]_.
+
+    Parameters
+    ----------
+    Wx : (D, 4H)
+    Wh : (H, 4H)
+    b : (4H,)
+        Columns: output, input and forget gate, candidate.
+    """
+
+    names = ("Wx", "Wh", "b")
+
+    def forward(self, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
+        """``x`` (N, D), states ``h`` and ``c`` (N, H) to the next ``h`` and ``c``."""
+        Wx, Wh, b = self.params
+        a = x @ Wx + h @ Wh + b  # (N, 4H)
+        o, i, f, g = xp.split(a, 4, axis=1)  # (N, H) each
+        o, i, f, g = sigmoid(o), sigmoid(i), sigmoid(f), xp.tanh(g)
+        c_next = f * c + i * g
+        tanh_c = xp.tanh(c_next)
+        self.cache = x, h, c, o, i, f, g, tanh_c
+        return o * tanh_c, c_next
+
+    def backward(self, dh_next: Array, dc_next: Array) -> tuple[Array, Array, Array]:
+        """Gradients of the next ``h`` and ``c`` to the gradients of x, h and c."""
+        Wx, Wh, _ = self.params
+        x, h, c, o, i, f, g, tanh_c = self.cache
+        dc = dc_next + dh_next * o * (1 - tanh_c * tanh_c)
+        do = dh_next * tanh_c * o * (1 - o)
+        di = dc * g * i * (1 - i)
+        df = dc * c * f * (1 - f)
+        dg = dc * i * (1 - g * g)
+        da = xp.concatenate([do, di, df, dg], axis=1)  # (N, 4H)
+        self.grads = [x.T @ da, h.T @ da, da.sum(axis=0)]
+        return da @ Wx.T, da @ Wh.T, dc * f
+
+
+class GRUCell(Layer):
+    """One step of the GRU [Cho2014]_, in the form where the reset gate acts on ``h Wh``, as PyTorch has it.
+
+    Parameters
+    ----------
+    Wx : (D, 3H)
+    Wh : (H, 3H)
+    bx, bh : (3H,)
+        Columns: reset and update gate, candidate. The reset gate multiplies the candidate's ``bh`` and not
+        its ``bx``, hence two biases.
+    """
+
+    names = ("Wx", "Wh", "bx", "bh")
+
+    def forward(self, x: Array, h: Array) -> Array:
+        """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
+        Wx, Wh, bx, bh = self.params
+        xr, xz, xn = xp.split(x @ Wx + bx, 3, axis=1)  # (N, H) each
+        hr, hz, hn = xp.split(h @ Wh + bh, 3, axis=1)
+        r, z = sigmoid(xr + hr), sigmoid(xz + hz)
+        n = xp.tanh(xn + r * hn)
+        self.cache = x, h, r, z, n, hn
+        return (1 - z) * n + z * h
+
+    def backward(self, dh_next: Array) -> tuple[Array, Array]:
+        """Gradient of the next state to the gradients of x and h."""
+        Wx, Wh, _, _ = self.params
+        x, h, r, z, n, hn = self.cache
+        dn = dh_next * (1 - z) * (1 - n * n)
+        dz = dh_next * (h - n) * z * (1 - z)
+        dr = dn * hn * r * (1 - r)
+        dax = xp.concatenate([dr, dz, dn], axis=1)  # (N, 3H), what the products x Wx get back
+        dah = xp.concatenate([dr, dz, dn * r], axis=1)  # and the products h Wh
+        self.grads = [x.T @ dax, h.T @ dah, dax.sum(axis=0), dah.sum(axis=0)]
+        return dax @ Wx.T, dah @ Wh.T + dh_next * z
+
+
+class Recurrent(Layer):
+    """What the three layers share: states, masks, and the products over all time steps at once.
+
+    A subclass has the loop over time: ``unroll`` fills the states, ``unroll_back`` goes through them in
+    reverse.
+
+    Parameters
+    ----------
+    stateful : bool
+        True: each ``forward`` begins in the state where the one before ended, as if the two texts were one
+        (until ``reset_state``). False: each begins at zero. Either way ``set_state`` chooses the state in
+        which the next ``forward`` begins.
+
+    Attributes
+    ----------
+    state : tuple of (N, H)
+        The state after the last step: ``(h,)``, for the LSTM ``(h, c)``.
+    dstate : tuple of (N, H)
+        After ``backward``: the gradient of the state in which ``forward`` began.
+    """
+
+    gates = 1
+    state_names: tuple[str, ...] = ("h",)
+
+    def __init__(self, *params: Array, stateful: bool = False) -> None:
+        for name, param in zip(self.names, params):
+            if name.startswith("W"):
+                require_matrix(name, param)
+            require_float(name, param, like=params[0])
+        Wx, Wh, *biases = params
+        width = self.gates * len(Wh)
+        require_shape("Wh", Wh, (len(Wh), width))
+        require_last_axis("Wx", Wx, width)
+        for name, b in zip(self.names[2:], biases):
+            require_shape(name, b, (width,))
+        super().__init__(*params)
+        self.stateful = stateful
+        self.reset_state()
+
+    # The state between two calls of forward
+
+    def reset_state(self) -> None:
+        """Let the next ``forward`` begin at zero."""
+        self.start: tuple[Array, ...] | None = None
+
+    def set_state(self, *state: Array) -> None:
+        """Let the next ``forward`` begin in this state: ``h``, for the LSTM ``h, c``, each (N, H)."""
+        if len(state) != len(self.state_names):
+            raise ValueError(
+                f"state has {len(state)} parts; it should have {len(self.state_names)}: "
+                f"{', '.join(self.state_names)}."
+            )
+        Wx, Wh = self.params[:2]
+        for name, part in zip(self.state_names, state):
+            require_float(name, part, like=Wx)
+            if part.ndim != 2 or part.shape[1] != len(Wh):
+                raise ValueError(f"{name} has shape {part.shape}; it should be (N, {len(Wh)}).")
+        self.start = tuple(part.copy() for part in state)
+
+    @property
+    def h(self) -> Array:
+        """Hidden state after the last step, (N, H)."""
+        return self.state[0]
+
+    @property
+    def dh0(self) -> Array:
+        """Gradient of the hidden state before the first step, (N, H)."""
+        return self.dstate[0]
+
+    # All steps
+
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
+        """Return the hidden states of all steps, (N, T, H).
+
+        Parameters
+        ----------
+        xs : (N, T, D)
+        mask : (N, T) booleans, optional
+            Where it is False (padding, say) nothing happens: the state of the step before is carried over,
+            and the input counts for nothing. So the last step holds the final state of short sequences too.
+        """
+        Wx, Wh, b, *_ = self.params
+        require_float("xs", xs, like=Wx)
+        D, H = len(Wx), len(Wh)
+        if xs.ndim != 3 or xs.shape[2] != D or 0 in xs.shape:
+            raise ValueError(f"xs has shape {xs.shape}; it should be (N, T, {D}), with N and T at least 1.")
+        N, T, _ = xs.shape
+        self.held = None  # (T, N, 1), True where the state is carried over
+        if mask is not None:
+            require_array("mask", mask)
+            require_shape("mask", mask, (N, T))
+            self.held = ~mask.astype(bool).T[:, :, None]
+        self.x = time_first(xs).reshape(T * N, D)
+        a = self.x @ Wx
+        a += b
+        self.states = tuple(xp.empty((T + 1, N, H), dtype=a.dtype) for _ in self.state_names)
+        for states, first in zip(self.states, self._first_state(N)):
+            states[0] = first
+        self.unroll(a.reshape(T, N, -1), *self.states)
+        self.state = tuple(states[T].copy() for states in self.states)
+        self.start = self.state if self.stateful else None
+        return self.states[0][1:].swapaxes(0, 1).copy()
+
+    def backward(self, dhs: Array, *dstate: Array) -> Array:
+        """Return the gradient of xs, (N, T, D); ``dstate`` then holds that of the first state.
+
+        Parameters
+        ----------
+        dhs : (N, T, H)
+            Gradient of what ``forward`` returned.
+        *dstate : (N, H) each, optional
+            Gradient of the final state, if something used it besides: ``dh``, for the LSTM ``dh, dc``.
+        """
+        Wx = self.params[0]
+        T, N, H = self.states[0][1:].shape
+        require_shape("dhs", dhs, (N, T, H))
+        back = [xp.zeros((N, H), dtype=dhs.dtype) for _ in self.states]
+        for name, total, given in zip(self.state_names, back, dstate):
+            require_shape(f"d{name}", given, (N, H))
+            total += given
+        dax, dah = self.unroll_back(time_first(dhs), *back)  # (T, N, gates * H) each
+        dax, dah = dax.reshape(T * N, -1), dah.reshape(T * N, -1)
+        before = self.states[0][:-1].reshape(T * N, H)  # the state in which each step began
+        biases = [da.sum(axis=0) for da, _ in zip((dax, dah), self.names[2:])]
+        self.grads = [self.x.T @ dax, before.T @ dah, *biases]
+        return (dax @ Wx.T).reshape(T, N, -1).swapaxes(0, 1)
+
+    def unroll(self, a: Array, *states: Array) -> None:
+        """Go through time: ``a`` (T, N, gates * H) holds what the inputs give to each gate; fill ``states``
+        (T + 1, N, H), whose place 0 holds the first."""
+        raise NotImplementedError
+
+    def unroll_back(self, dhs: Array, *dstate: Array) -> tuple[Array, Array]:
+        """Go back through time: ``dhs`` (T, N, H); return what ``x Wx`` and ``h Wh`` get back, and leave the
+        gradient of the first state in ``self.dstate``."""
+        raise NotImplementedError
+
+    def carry_over(self, t: int) -> None:
+        """After step ``t``: where the mask is False, put back the state from before."""
+        if self.held is not None:
+            for states in self.states:
+                xp.copyto(states[t + 1], states[t], where=self.held[t])
+
+    def _first_state(self, N: int) -> tuple[Array, ...] | tuple[int, ...]:
+        if self.start is None:
+            return (0,) * len(self.state_names)
+        for name, part in zip(self.state_names, self.start):
+            if len(part) != N:
+                raise ValueError(
+                    f"the state {name} is of {len(part)} sequences; it should be of {N}, as xs is: "
+                    "call reset_state() before another batch size."
+                )
+        return self.start
+
+    def sizes(self) -> dict[str, object]:
+        return {"D": len(self.params[0]), "H": len(self.params[1]), "stateful": self.stateful}
+
+
+class RNN(Recurrent):
+    """A recurrent network over ``(N, T, D)``; ``RNNCell`` has the formula [Elman1990]_.
+
+    Parameters
+    ----------
+    Wx : (D, H)
+    Wh : (H, H)
+    b : (H,)
+    stateful : bool
+    """
+
+    names = ("Wx", "Wh", "b")
+
+    def unroll(self, a: Array, h: Array) -> None:
+        Wh = self.params[1]
+        for t in range(len(a)):
+            xp.matmul(h[t], Wh, out=h[t + 1])
+            h[t + 1] += a[t]
+            xp.tanh(h[t + 1], out=h[t + 1])
+            self.carry_over(t)
+
+    def unroll_back(self, dhs: Array, dh: Array) -> tuple[Array, Array]:
+        Wh = self.params[1]
+        h = self.states[0]
+        da = 1 - h[1:] * h[1:]  # the slopes, (T, N, H); the loop makes them gradients
+        held = hold_still(self.held, da)
+        for t in reversed(range(len(da))):
+            dh += dhs[t]
+            da[t] *= dh
+            carried = None if held is None else dh * held[t]
+            xp.matmul(da[t], Wh.T, out=dh)
+            if carried is not None:
+                dh += carried
+        self.dstate = (dh,)
+        return da, da
+
+
+class LSTM(Recurrent):
+    """Long short-term memory over ``(N, T, D)``; ``LSTMCell`` has the formulas [Hochreiter1997]_ [Gers2000]_.
+
+    Parameters
+    ----------
+    Wx : (D, 4H)
+    Wh : (H, 4H)
+    b : (4H,)
+        Columns: output, input and forget gate, candidate.
+    stateful : bool
+    """
+
+    names = ("Wx", "Wh", "b")
+    gates = 4
+    state_names = ("h", "c")
+
+    @property
+    def c(self) -> Array:
+        """Cell state after the last step, (N, H)."""
+        return self.state[1]
+
+    @property
+    def dc0(self) -> Array:
+        """Gradient of the cell state before the first step, (N, H)."""
+        return self.dstate[1]
+
+    def unroll(self, a: Array, h: Array, c: Array) -> None:
+        Wh = self.params[1]
+        T, N, H = h[1:].shape
+        o, i, f, g = split(a, 4)  # (T, N, H) each, views of a
+        sigmoids = a[:, :, : 3 * H]
+        self.gate_values = a  # (T, N, 4H), after the loop
+        self.tanh_c = xp.empty((T, N, H), dtype=a.dtype)
+        from_h = xp.empty((N, 4 * H), dtype=a.dtype)
+        i_g = xp.empty((N, H), dtype=a.dtype)
+        for t in range(T):
+            xp.matmul(h[t], Wh, out=from_h)
+            a[t] += from_h
+            sigmoid(sigmoids[t], out=sigmoids[t])
+            xp.tanh(g[t], out=g[t])
+            xp.multiply(f[t], c[t], out=c[t + 1])
+            xp.multiply(i[t], g[t], out=i_g)
+            c[t + 1] += i_g
+            xp.tanh(c[t + 1], out=self.tanh_c[t])
+            xp.multiply(o[t], self.tanh_c[t], out=h[t + 1])
+            self.carry_over(t)
+
+    def unroll_back(self, dhs: Array, dh: Array, dc: Array) -> tuple[Array, Array]:
+        Wh = self.params[1]
+        _, c = self.states
+        T, N, H = dhs.shape
+        o, i, f, g = split(self.gate_values, 4)
+        da = xp.empty_like(self.gate_values)
+        do, di, df, dg = split(da, 4)
+        # The slopes of all gates at all steps; the loop makes them gradients.
+        sigmoids = self.gate_values[:, :, : 3 * H]
+        xp.subtract(1, sigmoids, out=da[:, :, : 3 * H])
+        da[:, :, : 3 * H] *= sigmoids  # s (1 - s)
+        xp.multiply(g, g, out=dg)
+        xp.subtract(1, dg, out=dg)  # 1 - g²
+        do *= self.tanh_c
+        di *= g
+        df *= c[:-1]
+        dg *= i
+        h_to_c = self.tanh_c * self.tanh_c  # what reaches c by way of h:
+        xp.subtract(1, h_to_c, out=h_to_c)
+        h_to_c *= o  # o (1 - tanh²)
+        held = hold_still(self.held, da, h_to_c)
+        keep = f if held is None else f * (1 - held) + held  # a held cell keeps everything
+        by_gate = da.reshape(T, N, 4, H)
+        for t in reversed(range(T)):
+            dh += dhs[t]
+            h_to_c[t] *= dh
+            dc += h_to_c[t]
+            by_gate[t, :, 0] *= dh
+            by_gate[t, :, 1:] *= dc[:, None]
+            dc *= keep[t]
+            carried = None if held is None else dh * held[t]
+            xp.matmul(da[t], Wh.T, out=dh)
+            if carried is not None:
+                dh += carried
+        self.dstate = (dh, dc)
+        return da, da
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit over ``(N, T, D)``; ``GRUCell`` has the formulas [Cho2014]_.
+
+    Parameters
+    ----------
+    Wx : (D, 3H)
+    Wh : (H, 3H)
+    bx, bh : (3H,)
+        Columns: reset and update gate, candidate.
+    stateful : bool
+    """
+
+    names = ("Wx", "Wh", "bx", "bh")
+    gates = 3
+
+    def unroll(self, a: Array, h: Array) -> None:
+        _, Wh, _, bh = self.params
+        T, N, H = h[1:].shape
+        gates, (_, z, n) = a[:, :, : 2 * H], split(a, 3)
+        r = gates[:, :, :H]
+        self.gate_values = a  # (T, N, 3H), after the loop
+        self.from_h = xp.empty_like(a)
+        for t in range(T):
+            from_h = xp.matmul(h[t], Wh, out=self.from_h[t])
+            from_h += bh
+            gates[t] += from_h[:, : 2 * H]
+            sigmoid(gates[t], out=gates[t])
+            xp.multiply(r[t], from_h[:, 2 * H :], out=h[t + 1])
+            n[t] += h[t + 1]
+            xp.tanh(n[t], out=n[t])
+            xp.subtract(h[t], n[t], out=h[t + 1])  # (1 - z) n + z h is n + z (h - n)
+            h[t + 1] *= z[t]
+            h[t + 1] += n[t]
+            self.carry_over(t)
+
+    def unroll_back(self, dhs: Array, dh: Array) -> tuple[Array, Array]:
+        Wh = self.params[1]
+        (h,) = self.states
+        T, N, H = dhs.shape
+        r, z, n = split(self.gate_values, 3)
+        hn = self.from_h[:, :, 2 * H :]
+        # The slopes of all gates at all steps, by h; the loop makes them gradients.
+        dn = (1 - z) * (1 - n * n)
+        dah = xp.empty_like(self.gate_values)
+        dr, dz, dhn = split(dah, 3)
+        xp.multiply(dn, r, out=dhn)
+        xp.multiply(dhn, hn, out=dr)
+        dr *= 1 - r  # dn hn r (1 - r)
+        xp.subtract(h[:-1], n, out=dz)
+        dz *= z
+        dz *= 1 - z
+        held = hold_still(self.held, dah, dn)
+        keep = z if held is None else z * (1 - held) + held  # a held state keeps everything
+        by_gate = dah.reshape(T, N, 3, H)
+        carried = xp.empty_like(dh)
+        for t in reversed(range(T)):
+            dh += dhs[t]
+            by_gate[t] *= dh[:, None]
+            dn[t] *= dh
+            xp.multiply(dh, keep[t], out=carried)
+            xp.matmul(dah[t], Wh.T, out=dh)
+            dh += carried
+        self.dstate = (dh,)
+        dax = dah.copy()
+        dax[:, :, 2 * H :] = dn
+        return dax, dah
+
+
+class Bidirectional(Model):
+    """Two layers over the same sequences, one from left to right and one from right to left [Schuster1997]_.
+
+    Parameters
+    ----------
+    rightward, leftward : Recurrent
+        Layers with the same D, stateless: the leftward one begins at the end of the text, and what comes
+        after that is not known yet.
+    """
+
+    def __init__(self, rightward: Recurrent, leftward: Recurrent) -> None:
+        for name, layer in (("rightward", rightward), ("leftward", leftward)):
+            if not isinstance(layer, Recurrent) or layer.stateful:
+                raise ValueError(f"{name} is {layer!r}; it should be a recurrent layer with stateful=False.")
+        if len(rightward.params[0]) != len(leftward.params[0]):
+            raise ValueError(
+                f"leftward takes inputs of {len(leftward.params[0])} numbers; it should take "
+                f"{len(rightward.params[0])}, as rightward does."
+            )
+        self.rightward, self.leftward = rightward, leftward
+
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
+        """``xs`` (N, T, D) to both hidden states side by side, (N, T, 2H).
+
+        Padding at the end is where the leftward layer begins; it carries its state, zero, through to the
+        last word.
+        """
+        right = self.rightward.forward(xs, mask)
+        left = self.leftward.forward(xs[:, ::-1], None if mask is None else mask[:, ::-1])
+        return xp.concatenate([right, left[:, ::-1]], axis=2)
+
+    def backward(self, dhs: Array) -> Array:
+        """``dhs`` (N, T, 2H) to the gradient of xs: one input went to two layers, so what comes back is
+        added."""
+        H = len(self.rightward.params[1])
+        dxs = self.rightward.backward(dhs[:, :, :H])
+        return dxs + self.leftward.backward(dhs[:, ::-1, H:])[:, ::-1]
+
+
+def time_first(xs: Array) -> Array:
+    """Lay (N, T, D) out as (T, N, D), each time step one piece of memory."""
+    return xp.ascontiguousarray(xs.swapaxes(0, 1))
+
+
+def split(a: Array, n: int) -> tuple[Array, ...]:
+    """``n`` blocks of the last axis, as views: what is written to them is written to ``a``."""
+    H = a.shape[-1] // n
+    return tuple(a[..., k * H : (k + 1) * H] for k in range(n))
+
+
+def hold_still(held: Array | None, *slopes: Array) -> Array | None:
+    """Set the slopes of held steps to zero, in place; return ``held`` as numbers, 1 and 0 (None if it is)."""
+    if held is None:
+        return None
+    for slope in slopes:
+        slope *= ~held
+    return held.astype(slopes[0].dtype)

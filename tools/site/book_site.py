@@ -8,6 +8,7 @@ It does what the theme and the other extensions do not:
 - puts a header under the title of each chapter (:func:`add_chapter_header`);
 - links each bold term to the glossary where a chapter first uses it, and each glossary entry back to
   the place that introduces it (:func:`collect_terms`, :func:`link_terms`);
+- mends what a screen reader or an accessibility checker stumbles over (:func:`page_context`);
 - draws the front page's map and its living figure (``front_page.py``).
 """
 
@@ -89,6 +90,8 @@ def page_context(app: Sphinx, pagename, templatename, context, doctree) -> None:
     if numbers:                                   # "Figure 1.2": CSS counts the figures, this is the chapter
         context["metatags"] = (context.get("metatags", "")
                                + f'<style>:root {{ --chapter-number: "{numbers[0]}."; }}</style>\n')
+    # The roles that docutils gives a bibliography are deprecated, and not allowed inside a list.
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
     context["site_path"] = urllib.parse.urlsplit(app.config.html_baseurl).path or "./"
 
 

@@ -1,0 +1,121 @@
+"""Every figure that moves is moved: by mouse and by keyboard, and its picture and its words follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from built import MOVING
+
+STATE = """figure => { const image = figure.querySelector('img.bk-frame'), stage = figure.querySelector('.bk-stage');
+  return image ? [image.src, image.alt] : [stage.innerHTML, stage.getAttribute('aria-label')]; }"""
+
+
+def figures(page):
+    return page.locator(MOVING).all()
+
+
+def changed(figure, before, what: str) -> list[str]:
+    """Return what did not change, in words; the figure's new state must differ in picture and in words."""
+    picture, words = figure.evaluate(STATE)
+    name = figure.get_attribute("id")
+    wrong = []
+    if picture == before[0]:
+        wrong.append(f"{name}: {what} left the picture as it was")
+    if words == before[1]:
+        wrong.append(f"{name}: {what} left the text alternative as it was: {words}")
+    return wrong
+
+
+def test_moved_by_mouse(name, visit):
+    page = visit(name).page
+    wrong = []
+    for figure in figures(page):
+        figure.scroll_into_view_if_needed()
+        assert figure.locator(".bk-mark").is_visible(), "a figure that moves says so"
+        for control in figure.locator("input[type=range]").all():
+            box = control.bounding_box()
+            at, most = int(control.input_value()), int(control.get_attribute("max"))
+            before = figure.evaluate(STATE)
+            target = 0.03 if at > most / 2 else 0.97
+            page.mouse.click(box["x"] + target * box["width"], box["y"] + box["height"] / 2)
+            wrong += changed(figure, before, "a click on the slider")
+        for control in figure.locator("select").all():
+            before = figure.evaluate(STATE)
+            chosen = control.evaluate("select => select.selectedIndex")
+            control.select_option(index=1 if chosen == 0 else 0)
+            wrong += changed(figure, before, "choosing from the list")
+        back, forward = figure.locator("[data-step='-1']"), figure.locator("[data-step='1']")
+        button = back if forward.get_attribute("aria-disabled") == "true" else forward
+        before = figure.evaluate(STATE)
+        button.click()
+        wrong += changed(figure, before, "a step button")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_moved_by_keyboard(name, visit):
+    page = visit(name, reduced_motion="reduce").page
+    wrong = []
+    for figure in figures(page):
+        for control in figure.locator("input[type=range], select").all():
+            before = figure.evaluate(STATE)
+            control.focus()
+            last = control.evaluate("c => c.tagName === 'SELECT' ? c.selectedIndex === c.length - 1 : c.value === c.max")
+            page.keyboard.press("ArrowUp" if last and control.evaluate("c => c.tagName") == "SELECT"
+                                else "ArrowLeft" if last else
+                                "ArrowDown" if control.evaluate("c => c.tagName") == "SELECT" else "ArrowRight")
+            wrong += changed(figure, before, "an arrow key")
+        # The buttons are reached by Tab and pressed by the space bar.
+        forward = figure.locator("[data-step='1']")
+        back = figure.locator("[data-step='-1']")
+        button = back if forward.get_attribute("aria-disabled") == "true" else forward
+        before = figure.evaluate(STATE)
+        button.focus()
+        assert button.evaluate("b => b === document.activeElement")
+        page.keyboard.press("Space")
+        wrong += changed(figure, before, "the space bar on a step button")
+        # A figure that cannot be seen is not read in a language of colours alone.
+        assert len(figure.evaluate(STATE)[1]) > 15
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_control_has_a_name(name, visit):
+    page = visit(name).page
+    for figure in figures(page):
+        for control in figure.locator("input, select, button").all():
+            label = control.evaluate(
+                "c => c.getAttribute('aria-label') || c.textContent.trim() || (c.labels && c.labels[0] || {}).textContent")
+            assert label, f"{figure.get_attribute('id')}: a control without a name"
+
+
+def test_playing_starts_and_stops(visit):
+    page = visit("index").page
+    figure = page.locator(MOVING).first
+    before = figure.evaluate(STATE)
+    figure.locator(".bk-play").click()
+    page.wait_for_function("([selector, old]) => document.querySelector(selector + ' [aria-live]').textContent !== old",
+                           arg=[MOVING, figure.locator("[aria-live]").text_content()])
+    assert figure.evaluate(STATE) != before
+    figure.locator(".bk-play").click()
+    page.wait_for_timeout(300)
+    held = figure.evaluate(STATE)
+    page.wait_for_timeout(700)
+    assert figure.evaluate(STATE) == held
+
+
+def test_nothing_moves_before_it_is_asked_to(visit):
+    page = visit("index").page
+    before = page.locator(MOVING).first.evaluate(STATE)
+    page.wait_for_timeout(1000)
+    assert page.locator(MOVING).first.evaluate(STATE) == before
+
+
+def test_who_asked_for_less_motion_sees_no_play_button(visit):
+    page = visit("index", reduced_motion="reduce").page
+    assert not page.locator(".bk-play").first.is_visible()
+    assert page.locator("[data-step='1']").first.is_visible()
+
+
+def test_a_chapter_has_a_figure_to_move(chapter, visit):
+    if chapter.endswith("catalogue"):
+        pytest.skip("an appendix made by code has none")
+    assert visit(chapter).page.locator(MOVING).count() > 0

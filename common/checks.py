@@ -118,8 +118,8 @@ def layer_errors(layer: Layer, *inputs: Array | None, rng: np.random.Generator) 
     returned = returned if isinstance(returned, tuple) else (returned,)
     floats = [(f"input {i}", x) for i, x in enumerate(inputs) if x is not None and x.dtype.kind == "f"]
     pairs = [(name, x, dx) for (name, x), dx in zip(floats, returned) if dx is not None]
-    names = {id(param): name for name, param in layer.named_params()}
-    pairs += [(names[id(param)], param, grad) for param, grad in zip(*unique_parameters(layer))]
+    first_names = {id(param): name for name, param in reversed(list(layer.named_params()))}
+    pairs += [(first_names[id(param)], param, grad) for param, grad in zip(*unique_parameters(layer))]
 
     errors = {}
     for name, array, grad in pairs:

@@ -11,7 +11,7 @@ def gaussian(rng: np.random.Generator, *shape: int, scale: float = 0.01, dtype: 
 
 
 def xavier(rng: np.random.Generator, D: int, H: int, dtype: type = FLOAT) -> Array:
-    """``(D, H)`` weights with variance ``1 / D``: suits sigmoid and tanh [glorot2010understanding]_.
+    """``(D, H)`` weights with variance ``1 / D``: suits sigmoid and tanh [Glorot2010]_.
 
     A sum of ``D`` products then varies as much as one input does, so signals neither grow nor fade. (The
     paper averages ``D`` with ``H``, so that gradients on their way back keep their size as well.)
@@ -20,7 +20,7 @@ def xavier(rng: np.random.Generator, D: int, H: int, dtype: type = FLOAT) -> Arr
 
 
 def he(rng: np.random.Generator, D: int, H: int, dtype: type = FLOAT) -> Array:
-    """``(D, H)`` weights with variance ``2 / D``: suits ReLU, which stops half of it [he2015delving]_."""
+    """``(D, H)`` weights with variance ``2 / D``: suits ReLU, which stops half of it [He2015]_."""
     return gaussian(rng, D, H, scale=(2 / D) ** 0.5, dtype=dtype)
 
 

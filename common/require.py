@@ -35,6 +35,7 @@ def require_last_axis(name: str, x: Array, size: int) -> None:
 
 def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless ``x`` has exactly this shape."""
+    require_array(name, x)
     if x.shape != shape:
         raise ValueError(f"{name} has shape {x.shape}; it should be {shape}.")
 

@@ -50,7 +50,7 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """``y = max(x, 0)``; the slope is 1 where ``y`` is positive, else 0 [nair2010rectified]_."""
+    """``y = max(x, 0)``; the slope is 1 where ``y`` is positive, else 0 [Nair2010]_."""
 
     def f(self, x: Array) -> Array:
         return relu(x)

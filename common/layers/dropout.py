@@ -8,7 +8,7 @@ from common.require import require_float, require_shape
 
 
 class Dropout(Layer):
-    """Set each number to zero with probability ``ratio`` while training [srivastava2014dropout]_.
+    """Set each number to zero with probability ``ratio`` while training [Srivastava2014]_.
 
     The numbers that stay are divided by ``1 - ratio``, so that their expected sum is the same with and
     without dropout, and nothing needs to be rescaled when training is over.
@@ -24,6 +24,8 @@ class Dropout(Layer):
     def __init__(self, ratio: float, rng: np.random.Generator) -> None:
         if not 0 <= ratio < 1:
             raise ValueError(f"ratio is {ratio}; it should be at least 0 and below 1.")
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng is a {type(rng).__name__}; it should be a numpy.random.Generator.")
         super().__init__()
         self.ratio = float(ratio)
         self.rng = rng
@@ -33,14 +35,37 @@ class Dropout(Layer):
         require_float("x", x)
         self.factor = xp.ones(x.shape, dtype=x.dtype)
         if self.training:
-            keep = xp.asarray(self.rng.random(x.shape, dtype=FLOAT) >= self.ratio)
+            keep = xp.asarray(self.rng.random(self.decisions(x.shape), dtype=FLOAT) >= self.ratio)
             self.factor = keep.astype(x.dtype) / (1 - self.ratio)
+        self.shape = x.shape
         return x * self.factor
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (...) to the gradient of x: what was dropped forward is dropped backward."""
-        require_shape("dout", dout, self.factor.shape)
+        require_shape("dout", dout, self.shape)
         return dout * self.factor
+
+    def decisions(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of what is decided: here, for each number by itself."""
+        return shape
 
     def sizes(self) -> dict[str, object]:
         return {"ratio": self.ratio}
+
+
+class VariationalDropout(Dropout):
+    """Dropout that decides once for a whole sequence [Gal2016]_.
+
+    In ``(N, T, D)`` the same of the D numbers are dropped at all T steps of a sequence. A new choice at each
+    step would be noise that piles up over time; one choice is another, smaller network for this sequence.
+    """
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, T, D) to the same shape."""
+        if getattr(x, "ndim", 3) != 3:
+            raise ValueError(f"x has shape {x.shape}; it should be (N, T, D).")
+        return super().forward(x)
+
+    def decisions(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        N, _, D = shape
+        return N, 1, D

@@ -32,6 +32,8 @@ class SoftmaxWithLoss(Layer):
         mask : (...) booleans, optional; False leaves a position out
         """
         require_float("x", x)
+        if x.ndim == 0:
+            raise ValueError("x has shape (); it should be (..., V), one score for each class.")
         require_ids("t", t, x.shape[-1])
         require_shape("t", t, x.shape[:-1])
         self.t = t[..., None]

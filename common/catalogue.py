@@ -1,0 +1,295 @@
+"""What is known about each layer: its formula, where it comes from, and examples on which it is tested.
+
+The tests and the appendix *layer catalogue* both go through ``ENTRIES``. A layer that has no entry here fails
+the tests, and so does one without a stored reference in ``tests/golden``: to add a layer, add an entry, and
+its counterpart in ``tests/golden/make_golden.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common import layers
+from common.backend import Array, to_numpy, xp
+from common.layers import Layer
+from common.row_gradient import RowGradient
+
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+"""Where the reference values are, one file for each layer; made by PyTorch."""
+
+
+class Draw:
+    """Draws the arrays of an example, all of one float type. No bias is ever zero, and no two are equal."""
+
+    def __init__(self, rng: np.random.Generator, dtype: type) -> None:
+        self.rng, self.dtype = rng, dtype
+
+    def floats(self, *shape: int) -> Array:
+        """Normal numbers."""
+        return xp.asarray(self.rng.standard_normal(shape).astype(self.dtype))
+
+    def ids(self, size: int, *shape: int) -> Array:
+        """Whole numbers from 0 to ``size - 1``."""
+        return xp.asarray(self.rng.integers(0, size, shape))
+
+    def mask(self, *shape: int) -> Array:
+        """True and False, at least one of each."""
+        mask = self.rng.random(shape) < 0.6
+        mask.flat[:2] = True, False
+        return xp.asarray(mask)
+
+
+Example = Callable[[Draw], tuple[Layer, list[Array]]]
+"""Draws a layer and the inputs of its ``forward``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A layer, and what is known about it.
+
+    Parameters
+    ----------
+    layer : class
+    formula : str
+        In LaTeX.
+    shapes : str
+        What goes in and what comes out; ``…`` stands for any leading axes.
+    source : str
+        Key in ``references.bib``.
+    examples : dict
+        Small, for exhaustive checks; by a name that says what is special.
+    timed : function
+        One of a size that is met in practice; the catalogue measures its speed.
+    """
+
+    layer: type[Layer]
+    formula: str
+    shapes: str
+    source: str
+    examples: dict[str, Example]
+    timed: Example
+
+
+def build(example: Example, dtype: type = np.float64, seed: int = 1984) -> tuple[Layer, list[Array]]:
+    """Draw the layer and the inputs of an example: the same ones for the same seed."""
+    return example(Draw(np.random.default_rng(seed), dtype))
+
+
+def layer_classes() -> list[type[Layer]]:
+    """All layers that ``common.layers`` offers."""
+    offered = [getattr(layers, name) for name in layers.__all__]
+    classes = [c for c in offered if isinstance(c, type) and issubclass(c, Layer)]
+    return [c for c in classes if c not in (layers.Layer, layers.Model)]
+
+
+def entry_of(layer: type[Layer]) -> Entry:
+    """The entry of a layer.
+
+    Raises
+    ------
+    KeyError
+        It has none.
+    """
+    for entry in ENTRIES:
+        if entry.layer is layer:
+            return entry
+    raise KeyError(f"{layer.__name__} has no entry in common/catalogue.py; it should have one.")
+
+
+def reference_gaps(entry: Entry, dtype: type = np.float64) -> dict[str, float]:
+    """How far outputs and gradients are from PyTorch's stored ones, for each example of a layer.
+
+    Returns
+    -------
+    dict
+        The largest difference in each example, relative to the largest number of the array it is in (at least
+        1).
+
+    Raises
+    ------
+    FileNotFoundError
+        No reference was stored for the layer.
+    KeyError
+        None was stored for one of its examples.
+    """
+    path = GOLDEN / f"{entry.layer.__name__}.npz"
+    if not path.exists():
+        raise FileNotFoundError(f"{path.name} is not in tests/golden; make_golden.py there should make it.")
+    with np.load(path, allow_pickle=False) as file:
+        stored = dict(file)
+    gaps = {}
+    for name, example in entry.examples.items():
+        mine = {
+            key.removeprefix(f"{name}/"): value for key, value in stored.items() if key.startswith(f"{name}/")
+        }
+        if not mine:
+            raise KeyError(
+                f"{path.name} has nothing for {name!r}; tests/golden/make_golden.py should be run again."
+            )
+        layer, inputs = build(example, dtype)
+        for i, param in enumerate(layer.params):
+            param[...] = xp.asarray(mine[f"param {i}"].astype(dtype))
+        for i, x in enumerate(inputs):
+            if x is None:
+                continue
+            value = mine[f"input {i}"]
+            inputs[i] = xp.asarray(value.astype(dtype) if value.dtype.kind == "f" else value)
+            assert x.shape == inputs[i].shape, f"{path.name} is older than the example {name!r}"
+        gaps[name] = max(
+            float(
+                np.abs(value.astype(np.float64) - mine[key]).max(initial=0)
+                / max(1, np.abs(mine[key]).max(initial=0))
+            )
+            for key, value in run(layer, inputs, mine).items()
+        )
+    return gaps
+
+
+def run(layer: Layer, inputs: list[Array], douts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Forward and backward: all outputs and gradients, as NumPy arrays, named as in ``tests/golden``."""
+    outputs = layer.forward(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    given = [xp.asarray(douts[f"dout {i}"].astype(out.dtype)) for i, out in enumerate(outputs)]
+    returned = layer.backward(*(dout if dout.ndim else float(dout) for dout in given))
+    returned = returned if isinstance(returned, tuple) else (returned,)
+    found = {f"output {i}": out for i, out in enumerate(outputs)}
+    floats = [i for i, x in enumerate(inputs) if x is not None and x.dtype.kind == "f"]
+    found |= {f"dinput {i}": dx for i, dx in zip(floats, returned) if dx is not None}
+    found |= {f"dparam {i}": dense(grad) for i, grad in enumerate(layer.grads)}
+    return {name: to_numpy(value) for name, value in found.items()}
+
+
+def dense(grad: Array | RowGradient) -> Array:
+    """A gradient as an ordinary array."""
+    return grad.dense() if isinstance(grad, RowGradient) else grad
+
+
+def activation(layer: type[Layer], *settings: object) -> dict[str, object]:
+    """The examples that all activations share."""
+    return {
+        "examples": {
+            "(N, D)": lambda d: (layer(*settings), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layer(*settings), [d.floats(2, 3, 4)]),
+        },
+        "timed": lambda d: (layer(*settings), [d.floats(128, 256)]),
+    }
+
+
+ENTRIES = [
+    Entry(
+        layers.MatMul,
+        formula=r"y = xW",
+        shapes="x (…, D), W (D, H) → y (…, H)",
+        source="Rumelhart1986",
+        examples={
+            "(N, D)": lambda d: (layers.MatMul(d.floats(4, 3)), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.MatMul(d.floats(4, 3)), [d.floats(2, 3, 4)]),
+        },
+        timed=lambda d: (layers.MatMul(d.floats(256, 256)), [d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.Affine,
+        formula=r"y = xW + b",
+        shapes="x (…, D), W (D, H), b (H) → y (…, H)",
+        source="Rumelhart1986",
+        examples={
+            "(N, D)": lambda d: (layers.Affine(d.floats(4, 3), d.floats(3)), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.Affine(d.floats(4, 3), d.floats(3)), [d.floats(2, 3, 4)]),
+            "first": lambda d: (layers.Affine(d.floats(4, 3), d.floats(3), first=True), [d.floats(5, 4)]),
+        },
+        timed=lambda d: (layers.Affine(d.floats(256, 256), d.floats(256)), [d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.Sigmoid,
+        formula=r"y = \frac{1}{1 + e^{-x}}",
+        shapes="x (…) → y (…)",
+        source="Rumelhart1986",
+        **activation(layers.Sigmoid),
+    ),
+    Entry(
+        layers.Tanh,
+        formula=r"y = \tanh x",
+        shapes="x (…) → y (…)",
+        source="LeCun1998",
+        **activation(layers.Tanh),
+    ),
+    Entry(
+        layers.ReLU,
+        formula=r"y = \max(x, 0)",
+        shapes="x (…) → y (…)",
+        source="Nair2010",
+        **activation(layers.ReLU),
+    ),
+    Entry(
+        layers.Softmax,
+        formula=r"y_k = \frac{e^{x_k}}{\sum_j e^{x_j}}",
+        shapes="x (…, V) → y (…, V)",
+        source="Bridle1990",
+        **activation(layers.Softmax),
+    ),
+    Entry(
+        layers.SoftmaxWithLoss,
+        formula=r"L = -\frac{1}{n} \sum_{i} \log \frac{e^{x_{i t_i}}}{\sum_j e^{x_{ij}}}",
+        shapes="x (…, V), t (…) → L, one number",
+        source="Bridle1990",
+        examples={
+            "(N, V)": lambda d: (layers.SoftmaxWithLoss(), [d.floats(5, 4), d.ids(4, 5)]),
+            "(N, T, V)": lambda d: (layers.SoftmaxWithLoss(), [d.floats(2, 3, 4), d.ids(4, 2, 3)]),
+            "masked": lambda d: (
+                layers.SoftmaxWithLoss(),
+                [d.floats(2, 3, 4), d.ids(4, 2, 3), d.mask(2, 3)],
+            ),
+        },
+        timed=lambda d: (layers.SoftmaxWithLoss(), [d.floats(128, 256), d.ids(256, 128)]),
+    ),
+    Entry(
+        layers.SigmoidWithLoss,
+        formula=r"L = -\frac{1}{n} \sum_{i} \left( t_i \log y_i + (1 - t_i) \log (1 - y_i) \right), "
+        r"\quad y = \frac{1}{1 + e^{-x}}",
+        shapes="x (…), t (…) → L, one number",
+        source="Bishop2006",
+        examples={
+            "(N,)": lambda d: (layers.SigmoidWithLoss(), [d.floats(6), d.ids(2, 6)]),
+            "(N, T)": lambda d: (layers.SigmoidWithLoss(), [d.floats(3, 4), d.ids(2, 3, 4)]),
+            "masked": lambda d: (layers.SigmoidWithLoss(), [d.floats(3, 4), d.ids(2, 3, 4), d.mask(3, 4)]),
+        },
+        timed=lambda d: (layers.SigmoidWithLoss(), [d.floats(128, 256), d.ids(2, 128, 256)]),
+    ),
+    Entry(
+        layers.MeanSquaredError,
+        formula=r"L = \frac{1}{n} \sum_{i} (y_i - t_i)^2",
+        shapes="y (…), t (…) → L, one number",
+        source="Rumelhart1986",
+        examples={
+            "(N, D)": lambda d: (layers.MeanSquaredError(), [d.floats(5, 4), d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.MeanSquaredError(), [d.floats(2, 3, 4), d.floats(2, 3, 4)]),
+        },
+        timed=lambda d: (layers.MeanSquaredError(), [d.floats(128, 256), d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.Embedding,
+        formula=r"y = W_{\mathrm{id}}, \ \text{a row of } W",
+        shapes="ids (…), W (V, D) → y (…, D)",
+        source="Bengio2003",
+        examples={
+            "(N,)": lambda d: (layers.Embedding(d.floats(6, 3)), [d.ids(6, 5)]),
+            "(N, T), repeated ids": lambda d: (layers.Embedding(d.floats(6, 3)), [d.ids(4, 3, 4)]),
+        },
+        timed=lambda d: (layers.Embedding(d.floats(10_000, 256)), [d.ids(10_000, 128)]),
+    ),
+    Entry(
+        layers.Dropout,
+        formula=r"y = \frac{m \odot x}{1 - p}, \quad m_i = 0 \text{ with probability } p, \text{ else } 1",
+        shapes="x (…) → y (…)",
+        source="Srivastava2014",
+        examples={
+            "(N, D)": lambda d: (layers.Dropout(0.3, d.rng), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.Dropout(0.5, d.rng), [d.floats(2, 3, 4)]),
+        },
+        timed=lambda d: (layers.Dropout(0.5, d.rng), [d.floats(128, 256)]),
+    ),
+]

@@ -1,0 +1,117 @@
+"""Make the reference values in this folder with PyTorch: ``python tests/golden/make_golden.py [layers...]``.
+
+For each example of each layer in ``common.catalogue``, PyTorch's own implementation computes outputs and
+gradients in float64, from the same weights and inputs and from random gradients of the outputs. The tests
+compare with what is stored, and need no PyTorch. Optimizers are let take five steps.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from common import optimizers
+from common.catalogue import GOLDEN, build, entry_of, layer_classes
+
+# (our layer, its params, its inputs), all as tensors but for the layer, to the output or outputs
+COUNTERPARTS = {
+    "MatMul": lambda layer, p, x: torch.matmul(x[0], p[0]),
+    "Affine": lambda layer, p, x: F.linear(x[0], p[0].T, p[1]),
+    "Sigmoid": lambda layer, p, x: torch.sigmoid(x[0]),
+    "Tanh": lambda layer, p, x: torch.tanh(x[0]),
+    "ReLU": lambda layer, p, x: F.relu(x[0]),
+    "Softmax": lambda layer, p, x: F.softmax(x[0], dim=-1),
+    "SoftmaxWithLoss": lambda layer, p, x: kept_mean(
+        F.cross_entropy(x[0].reshape(-1, x[0].shape[-1]), x[1].reshape(-1), reduction="none"), x[2:]
+    ),
+    "SigmoidWithLoss": lambda layer, p, x: kept_mean(
+        F.binary_cross_entropy_with_logits(x[0], x[1].to(x[0].dtype), reduction="none"), x[2:]
+    ),
+    "MeanSquaredError": lambda layer, p, x: F.mse_loss(x[0], x[1]),
+    "Embedding": lambda layer, p, x: F.embedding(x[0], p[0]),
+    # Which numbers are dropped is ours to choose: ones sent through a copy of the layer show which.
+    "Dropout": lambda layer, p, x: (
+        x[0] * torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x[0].shape))))
+    ),
+}
+
+
+def kept_mean(losses, masks):
+    """Mean over the positions that the mask keeps."""
+    return losses[masks[0].reshape(losses.shape)].mean() if masks else losses.mean()
+
+
+def reference(layer, inputs, counterpart, rng):
+    """All inputs, outputs and gradients of one example, by name."""
+    stored = {f"param {i}": p for i, p in enumerate(layer.params)}
+    stored |= {f"input {i}": x for i, x in enumerate(inputs) if x is not None}
+    params = [torch.from_numpy(p.copy()).requires_grad_() for p in layer.params]
+    tensors = [None if x is None else torch.from_numpy(x.copy()) for x in inputs]
+    for x in tensors:
+        if x is not None:
+            x.requires_grad_(x.is_floating_point())
+    outputs = counterpart(layer, params, tensors)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    douts = [torch.from_numpy(np.asarray(rng.standard_normal(tuple(out.shape)))) for out in outputs]
+    torch.autograd.backward(outputs, douts)
+    stored |= {f"output {i}": out.detach().numpy() for i, out in enumerate(outputs)}
+    stored |= {f"dout {i}": dout.numpy() for i, dout in enumerate(douts)}
+    stored |= {f"dparam {i}": p.grad.numpy() for i, p in enumerate(params)}
+    stored |= {
+        f"dinput {i}": x.grad.numpy() for i, x in enumerate(tensors) if x is not None and x.grad is not None
+    }
+    return stored
+
+
+OPTIMIZERS = {
+    "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
+    "Momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "Nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "AdaGrad": lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.1, alpha=0.99, eps=1e-8),
+    "Adam": lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.9, 0.999), eps=1e-8),
+}
+
+
+def five_steps(make, rng):
+    """A (3, 2) weight, five gradients, and the weight after each step."""
+    weight = torch.from_numpy(rng.standard_normal((3, 2))).requires_grad_()
+    start, grads, after = weight.detach().numpy().copy(), rng.standard_normal((5, 3, 2)), []
+    optimizer = make([weight])
+    for grad in grads:
+        weight.grad = torch.from_numpy(grad.copy())
+        optimizer.step()
+        after.append(weight.detach().numpy().copy())
+    return {"start": start, "grads": grads, "after": np.array(after)}
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    for layer_class in layer_classes():
+        name = layer_class.__name__
+        if wanted and name not in wanted:
+            continue
+        rng = np.random.default_rng(1984)
+        stored = {}
+        for example_name, example in entry_of(layer_class).examples.items():
+            layer, inputs = build(example)
+            for key, value in reference(layer, inputs, COUNTERPARTS[name], rng).items():
+                stored[f"{example_name}/{key}"] = np.asarray(value)
+        np.savez_compressed(GOLDEN / f"{name}.npz", **stored)
+    if not wanted:
+        stored = {}
+        for name, make in OPTIMIZERS.items():
+            assert hasattr(optimizers, name)
+            for key, value in five_steps(make, np.random.default_rng(1984)).items():
+                stored[f"{name}/{key}"] = value
+        np.savez_compressed(GOLDEN / "optimizers.npz", **stored)
+    print(f"made {len(list(Path(GOLDEN).glob('*.npz')))} files with PyTorch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()

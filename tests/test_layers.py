@@ -1,0 +1,540 @@
+"""Every layer that ``common.layers`` offers, found by itself; and what layers promise together.
+
+This file also runs on the stand-in for CuPy (see test_backend), hence ``xp`` throughout.
+"""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+import common.layers
+from common.backend import to_numpy, xp
+from common.catalogue import GOLDEN, build, dense, entry_of, layer_classes, reference_gaps, run
+from common.checks import layer_errors, numerical_gradient
+from common.layers import (
+    Affine,
+    Dropout,
+    Embedding,
+    Layer,
+    MatMul,
+    MeanSquaredError,
+    Model,
+    ReLU,
+    Sigmoid,
+    SigmoidWithLoss,
+    Softmax,
+    SoftmaxWithLoss,
+    Tanh,
+    find_generators,
+    unique_parameters,
+    walk,
+)
+from common.optimizers import SGD, Adam
+
+CLASSES = layer_classes()
+EXAMPLES = [
+    pytest.param(example, id=f"{c.__name__} {name}")
+    for c in CLASSES
+    for name, example in entry_of(c).examples.items()
+]
+
+
+# Layers that are not for use, each with the reason; they need no entry in the catalogue.
+NOT_OFFERED: dict[str, str] = {}
+
+
+def array(*numbers, dtype=np.float64):
+    return xp.asarray(np.array(numbers, dtype=dtype))
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+
+
+def forward_backward(layer, inputs, seed=0):
+    """Outputs and gradients for random gradients of the outputs, as NumPy arrays by name."""
+    outputs = layer.forward(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    rng = np.random.default_rng(seed)
+    return run(
+        layer, inputs, {f"dout {i}": np.asarray(rng.standard_normal(o.shape)) for i, o in enumerate(outputs)}
+    )
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+# ---- every layer -----------------------------------------------------------------------------------------
+
+
+def test_every_layer_of_the_package_is_offered_and_has_an_entry():
+    for module in pkgutil.iter_modules(common.layers.__path__):
+        importlib.import_module(f"common.layers.{module.name}")
+
+    def below(c):
+        return [c] + [d for child in c.__subclasses__() for d in below(child)]
+
+    ours = [c for c in below(Layer) if c.__module__.startswith("common.layers")]
+    leaves = {c.__name__ for c in ours if not any(d is not c and issubclass(d, c) for d in ours)} - {"Model"}
+    missing = leaves - {c.__name__ for c in CLASSES} - NOT_OFFERED.keys()
+    assert not missing, "these layers are missing from common.layers.__all__"
+    for c in CLASSES:
+        entry = entry_of(c)
+        assert entry.formula and entry.shapes and entry.source and entry.examples
+        assert (GOLDEN / f"{c.__name__}.npz").exists()
+
+
+def test_a_layer_without_an_entry_is_noticed():
+    class Forgotten(Layer):
+        pass
+
+    with pytest.raises(KeyError, match="Forgotten has no entry"):
+        entry_of(Forgotten)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_gradients_along_random_directions(example):
+    layer, inputs = build(example)
+    errors = layer_errors(layer, *inputs, rng=np.random.default_rng(0))
+    assert len(errors) >= 1
+    assert max(errors.values()) < 1e-8, errors
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_gradients_number_by_number(example):
+    layer, inputs = build(example)
+    states = [g.bit_generator.state for g in find_generators(layer)]
+
+    def forward():
+        for generator, state in zip(find_generators(layer), states):
+            generator.bit_generator.state = state
+        outputs = layer.forward(*inputs)
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    weights = [normal(*out.shape, seed=i) for i, out in enumerate(forward())]
+    returned = layer.backward(*(w if w.ndim else float(w) for w in weights))
+    returned = returned if isinstance(returned, tuple) else (returned,)
+    floats = [x for x in inputs if x is not None and x.dtype.kind == "f"]
+    pairs = [(x, dx) for x, dx in zip(floats, returned) if dx is not None]
+    assert pairs or not floats or getattr(layer, "first", False)
+    for x, dx in pairs + list(zip(layer.params, layer.grads)):
+        numerical = numerical_gradient(
+            lambda _: sum(float((w * o).sum()) for w, o in zip(weights, forward())), x
+        )
+        np.testing.assert_allclose(to_numpy(dense(dx)), to_numpy(numerical), atol=2e-9)
+
+
+@pytest.mark.parametrize("layer_class", CLASSES)
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5), (np.float16, 1e-2)]
+)
+def test_outputs_and_gradients_are_those_of_pytorch(layer_class, dtype, tolerance):
+    gaps = reference_gaps(entry_of(layer_class), dtype)
+    assert max(gaps.values()) < tolerance, gaps
+
+
+def test_stored_references_have_distinct_biases_that_are_not_zero():
+    # An LSTM once used one bias for all gates and passed its tests: all biases were zero.
+    for layer_class in CLASSES:
+        with np.load(GOLDEN / f"{layer_class.__name__}.npz") as file:
+            for name, param in file.items():
+                if "/param" in name and param.ndim == 1 and param.size > 1:
+                    assert len(np.unique(param)) == param.size and (param != 0).all(), (layer_class, name)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_float_type_is_kept(example, dtype):
+    layer, inputs = build(example, dtype)
+    for name, value in forward_backward(layer, inputs).items():
+        assert value.dtype == dtype, f"{name} is {value.dtype}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_backward_can_be_repeated_and_leaves_the_cache_alone(example):
+    layer, inputs = build(example)
+    layer.forward(*inputs)
+    outputs = layer.forward(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    douts = [normal(*out.shape, seed=i) for i, out in enumerate(outputs)]
+
+    def backward():
+        returned = layer.backward(*(d if d.ndim else float(d) for d in douts))
+        returned = returned if isinstance(returned, tuple) else (returned,)
+        arrays = [r for r in returned if r is not None] + [dense(g) for g in layer.grads]
+        return [to_numpy(a).copy() for a in arrays]
+
+    def all_given():
+        return [to_numpy(a).copy() for a in (*inputs, *outputs, *douts, *layer.params) if a is not None]
+
+    kept = all_given()
+    first, second = backward(), backward()
+    assert all(np.array_equal(a, b) for a, b in zip(first, second))
+    assert all(map(np.array_equal, kept, all_given())), "something that was passed in has changed"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_strided_inputs_give_the_same(example):
+    # The loss once wrote its gradient into a copy when the scores came as a transposed view.
+    layer, inputs = build(example)
+    states = [g.bit_generator.state for g in find_generators(layer)]
+    plain = forward_backward(layer, inputs)
+    for generator, state in zip(find_generators(layer), states):
+        generator.bit_generator.state = state
+        layer.forward(*inputs)  # forward_backward draws twice
+        generator.bit_generator.state = state
+    strided = [
+        xp.swapaxes(xp.swapaxes(x, 0, 1).copy(), 0, 1) if x is not None and x.ndim > 1 else x for x in inputs
+    ]
+    again = forward_backward(layer, strided)
+    for name in plain:
+        np.testing.assert_allclose(again[name], plain[name], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("layer_class", CLASSES)
+def test_repr_says_what_it_is(layer_class):
+    layer, _ = build(next(iter(entry_of(layer_class).examples.values())))
+    assert repr(layer).startswith(f"{layer_class.__name__}(") and repr(layer).endswith(")")
+
+
+def test_repr_shows_sizes_and_nesting():
+    assert repr(Affine(normal(4, 3), normal(3))) == "Affine(D=4, H=3)"
+    assert repr(Embedding(normal(6, 2))) == "Embedding(V=6, D=2)"
+    assert repr(Dropout(0.25, np.random.default_rng(0))) == "Dropout(ratio=0.25)"
+    assert repr(TwoLayers(*weights())) == (
+        "TwoLayers(\n  affine1: Affine(D=4, H=5)\n  sigmoid: Sigmoid()\n  affine2: Affine(D=5, H=3)\n"
+        "  loss: SoftmaxWithLoss()\n)"
+    )
+
+
+# ---- bad input -------------------------------------------------------------------------------------------
+
+W, b, x, ids = normal(4, 3), normal(3), normal(5, 4), xp.asarray(np.array([0, 1, 2, 3, 3]))
+BAD = {
+    "MatMul, weight": (lambda: MatMul(normal(4)), r"W has shape \(4,\); it should be a matrix"),
+    "MatMul": (lambda: MatMul(W).forward(normal(5, 3)), r"x has shape \(5, 3\); it should be \(..., 4\)"),
+    "Affine, bias": (lambda: Affine(W, normal(4)), r"b has shape \(4,\); it should be \(3,\)"),
+    "Affine": (
+        lambda: Affine(W, b).forward(normal(2, 5, 3)),
+        r"x has shape \(2, 5, 3\); it should be \(..., 4\)",
+    ),
+    "Affine, 0-d": (
+        lambda: Affine(W, b).forward(array(1.0)[0]),
+        r"x has shape \(\); it should be \(..., 4\)",
+    ),
+    "Affine, list": (
+        lambda: Affine(W, b).forward([[1.0, 2.0, 3.0, 4.0]]),
+        "x is a list; it should be an array",
+    ),
+    "Affine, integers": (lambda: Affine(W, b).forward(ids), "x holds int64; it should hold floats"),
+    "Affine, float32": (
+        lambda: Affine(W, b).forward(normal(5, 4, dtype=np.float32)),
+        "x is float32 and the weights are float64; both should be of one type",
+    ),
+    "Embedding": (
+        lambda: Embedding(W).forward(xp.asarray(np.array([0, 4]))),
+        "ids holds numbers from 0 to 4; they should lie between 0 and 3",
+    ),
+    "Embedding, negative": (lambda: Embedding(W).forward(xp.asarray(np.array([-1]))), "between 0 and 3"),
+    "Embedding, floats": (lambda: Embedding(W).forward(x), "ids holds float64; it should hold whole numbers"),
+    "SoftmaxWithLoss, labels": (
+        lambda: SoftmaxWithLoss().forward(x, xp.asarray(np.array([0, 1, 2, 3, 4]))),
+        "t holds numbers from 0 to 4; they should lie between 0 and 3",
+    ),
+    "SoftmaxWithLoss, one-hot": (
+        lambda: SoftmaxWithLoss().forward(x, x),
+        "t holds float64; it should hold whole",
+    ),
+    "SoftmaxWithLoss, too few": (
+        lambda: SoftmaxWithLoss().forward(x, ids[:4]),
+        r"t has shape \(4,\); it should be \(5,\)",
+    ),
+    "SoftmaxWithLoss, mask": (
+        lambda: SoftmaxWithLoss().forward(x, ids, ids[:4] > 0),
+        r"mask has shape \(4,\); it should be \(5,\)",
+    ),
+    "SoftmaxWithLoss, 0-d": (lambda: SoftmaxWithLoss().forward(array(1.0)[0], ids), r"x has shape \(\)"),
+    "SigmoidWithLoss": (
+        lambda: SigmoidWithLoss().forward(x, ids),
+        r"t has shape \(5,\); it should be \(5, 4\)",
+    ),
+    "SigmoidWithLoss, labels": (
+        lambda: SigmoidWithLoss().forward(x, 2 + x * 0),
+        "should lie between 0 and 1",
+    ),
+    "MeanSquaredError": (
+        lambda: MeanSquaredError().forward(x, b),
+        r"t has shape \(3,\); it should be \(5, 4\)",
+    ),
+    "Sigmoid": (lambda: Sigmoid().forward(ids), "x holds int64; it should hold floats"),
+    "Tanh": (lambda: Tanh().forward(3), "x is a int; it should be an array"),
+    "ReLU": (lambda: ReLU().forward("abc"), "x is a str; it should be an array"),
+    "Softmax": (lambda: Softmax().forward(ids), "x holds int64; it should hold floats"),
+    "Dropout": (
+        lambda: Dropout(0.5, np.random.default_rng(0)).forward(ids),
+        "x holds int64; it should hold floats",
+    ),
+    "Dropout, ratio": (
+        lambda: Dropout(1, np.random.default_rng(0)),
+        "ratio is 1; it should be at least 0 and below 1",
+    ),
+    "Dropout, no generator": (
+        lambda: Dropout(0.5, 1984),
+        "rng is a int; it should be a numpy.random.Generator",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_sentence(name):
+    call, sentence = BAD[name]
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_every_layer_is_in_the_list_of_bad_input():
+    listed = {name.split(",")[0] for name in BAD}
+    core = [
+        c
+        for c in CLASSES
+        if c.__module__.split(".")[-1] in ("dense", "activation", "loss", "embedding", "dropout")
+    ]
+    assert {c.__name__ for c in core} <= listed
+
+
+@pytest.mark.parametrize("layer_class", [c for c in CLASSES if c.__module__ != "common.layers.loss"])
+def test_backward_refuses_a_gradient_of_another_shape(layer_class):
+    layer, inputs = build(next(iter(entry_of(layer_class).examples.values())))
+    outputs = layer.forward(*inputs)
+    first, *others = outputs if isinstance(outputs, tuple) else (outputs,)
+    with pytest.raises(ValueError, match=r"has shape .*; it should be"):
+        layer.backward(normal(*first.shape, 2), *others)
+
+
+# ---- what single layers promise --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [SoftmaxWithLoss, SigmoidWithLoss])
+def test_masked_positions_add_exactly_zero(loss):
+    x = normal(2, 3, 4)
+    t = xp.asarray(np.random.default_rng(0).integers(0, 2, (2, 3) if loss is SoftmaxWithLoss else (2, 3, 4)))
+    mask = xp.ones(t.shape, dtype=bool)
+    mask[0, 1] = False
+    mask[1, 2] = False
+    layer = loss()
+    first = float(layer.forward(x, t, mask))
+    dx = to_numpy(layer.backward())
+    assert (dx[0, 1] == 0).all() and (dx[1, 2] == 0).all()
+    wild = x.copy()
+    wild[0, 1] = 1e300  # whatever is there
+    wild[1, 2] = -1e300
+    assert float(layer.forward(wild, t, mask)) == first
+    assert np.array_equal(to_numpy(layer.backward()), dx)
+
+
+@pytest.mark.parametrize("loss", [SoftmaxWithLoss, SigmoidWithLoss])
+def test_a_mask_that_hides_everything_gives_zero(loss):
+    x, t = normal(5, 4), ids if loss is SoftmaxWithLoss else xp.zeros((5, 4), dtype=int)
+    layer = loss()
+    assert float(layer.forward(x, t, xp.zeros(t.shape, dtype=bool))) == 0
+    assert (to_numpy(layer.backward()) == 0).all()
+
+
+def test_the_loss_and_its_gradient_agree_where_a_probability_is_zero():
+    # `log(y + 1e-7)` gives a loss of 16.1 here whatever the scores, and a gradient that says otherwise.
+    x, t = array([0.0, 200.0]), xp.asarray(np.array([0]))
+    layer = SoftmaxWithLoss()
+    assert float(layer.forward(x, t)) == 200
+    np.testing.assert_allclose(to_numpy(layer.backward()), [[-1.0, 1.0]])
+    sigmoid = SigmoidWithLoss()
+    assert float(sigmoid.forward(array(-200.0), xp.asarray(np.array([1])))) == 200
+    np.testing.assert_allclose(to_numpy(sigmoid.backward()), [-1.0])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e37, 3e38])
+def test_losses_stay_finite_on_extreme_scores(scale):
+    x = scale * normal(6, 3, dtype=np.float32).clip(-1, 1)
+    t = xp.asarray(np.array([0, 1, 2, 0, 1, 2]))
+    for layer, target in ((SoftmaxWithLoss(), t), (SigmoidWithLoss(), (x > 0).astype(int))):
+        assert np.isfinite(float(layer.forward(x, target)))
+        assert np.isfinite(to_numpy(layer.backward())).all()
+
+
+def test_softmax_works_along_the_last_axis_of_3d_input():
+    # A softmax once returned input with three axes unchanged.
+    y = to_numpy(Softmax().forward(normal(2, 3, 4)))
+    np.testing.assert_allclose(y.sum(axis=-1), np.ones((2, 3)))
+    assert (y > 0).all() and (y < 1).all()
+
+
+def test_embedding_adds_the_gradients_of_a_repeated_word():
+    layer = Embedding(normal(4, 2))
+    layer.forward(xp.asarray(np.array([[1, 3], [1, 1]])))
+    assert layer.backward(xp.ones((2, 2, 2))) is None
+    (grad,) = layer.grads
+    assert to_numpy(grad.rows).tolist() == [1, 3]
+    assert to_numpy(grad.dense()).tolist() == [[0, 0], [3, 3], [0, 0], [1, 1]]
+
+
+def test_dropout_keeps_the_expected_value_and_rests_when_not_training():
+    layer = Dropout(0.3, np.random.default_rng(1984))
+    x = xp.ones((100, 1000))
+    y = to_numpy(layer.forward(x))
+    kept = y != 0
+    assert 0.69 < kept.mean() < 0.71
+    np.testing.assert_allclose(y[kept], 1 / 0.7)
+    assert np.array_equal(to_numpy(layer.backward(x)), y)
+    layer.training = False
+    assert np.array_equal(to_numpy(layer.forward(x)), to_numpy(x))
+    assert np.array_equal(to_numpy(layer.backward(x)), to_numpy(x))
+
+
+def test_dropout_draws_the_same_from_the_same_seed():
+    one, two = (to_numpy(Dropout(0.5, np.random.default_rng(7)).forward(xp.ones((4, 5)))) for _ in range(2))
+    assert np.array_equal(one, two)
+
+
+def test_the_first_layer_gives_no_gradient_of_the_data():
+    usual, first = Affine(W, b), Affine(W, b, first=True)
+    for layer in (usual, first):
+        layer.forward(x)
+    assert usual.backward(normal(5, 3)) is not None
+    assert first.backward(normal(5, 3)) is None
+    assert all(np.array_equal(to_numpy(g), to_numpy(h)) for g, h in zip(usual.grads, first.grads))
+
+
+# ---- models, and weights that are shared -----------------------------------------------------------------
+
+
+def weights(D=4, H=5, C=3):
+    return normal(D, H), normal(H), normal(H, C, seed=1), normal(C, seed=1)
+
+
+class TwoLayers(Model):
+    def __init__(self, W1, b1, W2, b2):
+        self.affine1, self.sigmoid, self.affine2 = Affine(W1, b1), Sigmoid(), Affine(W2, b2)
+        self.loss = SoftmaxWithLoss()
+
+    def forward(self, x, t):
+        return self.loss.forward(self.affine2.forward(self.sigmoid.forward(self.affine1.forward(x))), t)
+
+    def backward(self, dout=1):
+        dh = self.affine2.backward(self.loss.backward(dout))
+        return self.affine1.backward(self.sigmoid.backward(dh))
+
+
+class Stack(Model):
+    """Layers in a list, and a model inside."""
+
+    def __init__(self):
+        self.layers = [MatMul(normal(4, 4)), Dropout(0.5, np.random.default_rng(0))]
+        self.inner = TwoLayers(*weights())
+
+
+class Tied(Model):
+    """Words in and words out share one matrix, the second time transposed."""
+
+    def __init__(self, W, b, Wh):
+        self.embedding, self.hidden, self.out = Embedding(W), MatMul(Wh), Affine(W.T, b)
+        self.loss = SoftmaxWithLoss()
+
+    def forward(self, ids, t):
+        return self.loss.forward(self.out.forward(self.hidden.forward(self.embedding.forward(ids))), t)
+
+    def backward(self, dout=1):
+        return self.embedding.backward(self.hidden.backward(self.out.backward(self.loss.backward(dout))))
+
+
+def test_a_model_names_its_params_by_path():
+    model = Stack()
+    assert [name for name, _ in model.named_params()] == [
+        "layers.0.W", "inner.affine1.W", "inner.affine1.b", "inner.affine2.W", "inner.affine2.b",
+    ]  # fmt: skip
+    assert len(model.params) == len(model.grads) == 5
+    assert [path for path, layer in walk(model) if isinstance(layer, Dropout)] == ["layers.1"]
+    assert len(find_generators(model)) == 1
+
+
+def test_training_reaches_every_layer():
+    model = Stack()
+    model.training = False
+    assert not any(layer.training for _, layer in walk(model))
+    model.training = True
+    assert all(layer.training for _, layer in walk(model))
+
+
+def test_gradients_of_a_model():
+    t = xp.asarray(np.array([0, 1, 2, 2, 1]))
+    errors = layer_errors(TwoLayers(*weights()), x, t, rng=np.random.default_rng(0))
+    assert list(errors) == ["input 0", "affine1.W", "affine1.b", "affine2.W", "affine2.b"]
+    assert max(errors.values()) < 1e-8
+
+
+def test_a_weight_shared_with_its_transpose_has_one_gradient_and_it_is_right():
+    model = Tied(normal(6, 4), normal(6), normal(4, 4, seed=2))
+    words, t = xp.asarray(np.array([0, 2, 2, 5])), xp.asarray(np.array([1, 0, 3, 5]))
+    assert len(model.params) == 4 and len(unique_parameters(model)[0]) == 3
+    errors = layer_errors(model, words, t, rng=np.random.default_rng(0))
+    assert len(errors) == 3 and max(errors.values()) < 1e-8
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.5), Adam(0.05)], ids=repr)
+def test_a_tied_model_trains(optimizer):
+    model = Tied(normal(6, 4), normal(6), normal(4, 4, seed=2))
+    words = xp.asarray(np.arange(6))
+    t = (words + 1) % 6
+    before = float(model.forward(words, t))
+    for _ in range(200):
+        model.forward(words, t)
+        model.backward()
+        optimizer.update(*unique_parameters(model))
+    assert float(model.forward(words, t)) < 0.1 * before
+    assert np.array_equal(to_numpy(model.out.params[0]), to_numpy(model.embedding.params[0]).T)
+
+
+@pytest.mark.parametrize("square", [True, False])
+def test_two_layers_with_the_same_array_add_their_gradients(square):
+    shared = normal(4, 4 if square else 3)
+
+    class Twice(Model):
+        def __init__(self):
+            self.a, self.b = MatMul(shared), MatMul(shared)
+
+        def forward(self, x, y):
+            return self.a.forward(x), self.b.forward(y)
+
+        def backward(self, da, db):
+            return self.a.backward(da), self.b.backward(db)
+
+    model = Twice()
+    errors = layer_errors(model, normal(5, 4), normal(2, 4), rng=np.random.default_rng(0))
+    assert list(errors) == ["input 0", "input 1", "a.W"] and max(errors.values()) < 1e-8
+
+
+def test_a_square_weight_and_its_transpose_are_told_apart():
+    shared = normal(4, 4)
+
+    class ThereAndBack(Model):
+        def __init__(self):
+            self.there, self.back = MatMul(shared), MatMul(shared.T)
+
+        def forward(self, x):
+            return self.back.forward(self.there.forward(x))
+
+        def backward(self, dout):
+            return self.there.backward(self.back.backward(dout))
+
+    errors = layer_errors(ThereAndBack(), normal(5, 4), rng=np.random.default_rng(0))
+    assert list(errors) == ["input 0", "there.W"] and max(errors.values()) < 1e-8
+
+
+def test_weights_whose_values_are_equal_stay_two():
+    class Equal(Model):
+        def __init__(self):
+            self.a, self.b = MatMul(xp.ones((3, 3))), MatMul(xp.ones((3, 3)))
+
+    assert len(unique_parameters(Equal())[0]) == 2

@@ -86,7 +86,7 @@ notebooks: .environment-book ## Run all notebooks and store their outputs (NB=on
 	@$(VENV) tools/notebooks.py execute $(if $(NB),"$(NB)")
 
 .PHONY: author
-author: .environment-author ## Install what authors use: jupytext for drafts, uv for the locks
+author: .environment-author ## Install what authors use beyond the tests: uv, which writes the locks
 
 .PHONY: lock
 lock: .environment-author ## Write the locks anew from pyproject.toml (ARGS=--upgrade for newer versions)

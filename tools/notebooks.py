@@ -77,6 +77,8 @@ def normalized(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
+                if output.output_type == "error":
+                    output.traceback = [_without_folders(line) for line in output.traceback]
     _rename_widgets(notebook)
     return notebook
 
@@ -92,6 +94,14 @@ def _cell_id(cell: Any, taken: set[str]) -> str:
             name = f"{digest}-{count}"
     taken.add(name)
     return name
+
+
+def _without_folders(text: str) -> str:
+    """A traceback's text with paths from the project's folder or from site-packages on."""
+    home = os.path.expanduser("~")
+    for root in {str(ROOT), str(ROOT).replace(home, "~", 1)}:
+        text = text.replace(root + os.sep, "")
+    return re.sub(r"(?<![^\s\x1b m])[/~][^\s\x1b:]*/(?=site-packages/|python3\.\d+/)", "", text)
 
 
 def _merged_streams(outputs: list[Any]) -> list[Any]:

@@ -369,7 +369,7 @@ def numbers_can_be_reproduced(notebook: Any, name: str) -> Iterator[str]:
             text = re.sub(r"\S+( ?\S+)? \(expected [^)\n]*\)", "", text)
             digits = re.search(rf"\d*\.\d{{{DIGITS},}}", text)
             if digits and "exact" not in tags(cell):
-                yield f"{where} shows {digits[0]}: round it, or use measured()"
+                yield f"{where} shows {digits[0]}: round it, use measured(), or tag the cell `exact`"
             time = re.search(r"(?<![\w.])\d+\.\d+ ?(s|ms|µs|us|ns|seconds|it/s|words/s|tokens/s)\b", text)
             if time:
                 yield f"{where} shows the time or speed {time[0]!r}: use measured()"

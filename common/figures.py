@@ -91,7 +91,7 @@ _DARK = (
     "--bk-loss:#3d2817;--bk-hot:#4d3f00;--bk-good:#56d364"
 )
 BASE_CSS = (
-    f".book-figure{{{_LIGHT};margin:1rem 0;color:var(--bk-fg);background:var(--bk-bg);text-align:center}}"
+    f".book-figure{{{_LIGHT};margin:.5rem 0;color:var(--bk-fg);background:var(--bk-bg);text-align:center}}"
     f"html[data-theme=dark] .book-figure,body[data-jp-theme-light=false] .book-figure,"
     f"body.vscode-dark .book-figure{{{_DARK}}}"
     "@media (prefers-color-scheme:dark){html:not([data-theme]) "
@@ -99,7 +99,7 @@ BASE_CSS = (
     ".book-figure img{display:block;margin:0 auto;max-width:100%;height:auto;box-sizing:border-box;"
     "background:#fff!important;padding:.4rem!important;border:1px solid var(--bk-rule);border-radius:.4rem}"
     ".book-figure figcaption{margin:.5rem auto 0;max-width:44rem;text-align:center;font-size:.92em;"
-    "line-height:1.45;color:var(--bk-muted)}"
+    "line-height:1.45;font-family:inherit;font-weight:400;color:var(--bk-muted)}"
     ".book-figure figcaption code{color:inherit;font-size:.95em}"
     ".book-figure .bk-scroll{overflow-x:auto;max-width:100%}"
     # The site's theme lays a pale card under every HTML output in dark mode; ours bring their own ground.

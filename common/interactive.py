@@ -68,15 +68,17 @@ MAX_FRAMES = 400
 FRAME_DPI = 100
 
 PLAYER_CSS = (
-    ".book-player{position:relative;border:1px solid var(--bk-rule);border-radius:.5rem;padding:.8rem}"
+    ".book-player{position:relative;margin:1rem 0;border:1px solid var(--bk-rule);border-radius:.5rem;"
+    "padding:.8rem}"
     ".bk-mark{position:absolute;top:-.7em;right:.9rem;padding:.05em .6em;border-radius:1em;font-size:.78rem;"
     "font-weight:600;line-height:1.5;color:var(--bk-bg);background:var(--bk-fwd)}"
     ".bk-stage{overflow-x:auto;max-width:100%}.book-player .bk-stage img{border:0}"
     ".bk-controls{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;justify-content:center;"
     "margin:.6rem auto 0;max-width:44rem;font-size:.92rem}.bk-controls[hidden]{display:none}"
-    ".bk-controls label{display:flex;flex:1 1 16rem;gap:.6rem;align-items:center;margin:0;font-weight:600}"
+    ".bk-controls label{display:flex;flex:1 1 16rem;min-width:0;max-width:100%;"
+    "gap:.6rem;align-items:center;margin:0;font-weight:600}"
     ".bk-controls input{flex:1;min-width:6rem;height:2rem;accent-color:var(--bk-fwd);margin:0}"
-    ".bk-controls select{flex:1;min-width:6rem;max-width:100%;min-height:2.1rem;font:inherit;font-weight:400;"
+    ".bk-controls select{flex:1 1 0;min-width:0;width:100%;min-height:2.1rem;font:inherit;font-weight:400;"
     "color:var(--bk-fg);background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
     ".bk-value{min-width:3em;text-align:left;font-variant-numeric:tabular-nums;font-weight:400}"
     ".bk-buttons{display:flex;gap:.4rem}"
@@ -373,7 +375,8 @@ class Player:
         """Return a function of the values that gives one non-empty line."""
         names = [axis.name for axis in self.axes]
         if isinstance(say, str):
-            if not all(f"{{{name}" in say for name in names):
+            # An alt has to tell any two frames apart; a note may speak of one parameter only.
+            if not (all if argument == "alt" else any)(f"{{{name}" in say for name in names):
                 wanted = " and ".join(f"{{{name}}}" for name in names)
                 raise ValueError(
                     f"{argument} is {say!r}, the same for each frame; it should contain {wanted}, or be "
@@ -438,8 +441,7 @@ class Player:
             if frame.startswith("data:") != (self.frames[0] if self.frames else frame).startswith("data:"):
                 raise TypeError(
                     f"draw returned another kind of thing at {_describe(self.axes, values)}; it should "
-                    f"return "
-                    "always a matplotlib Figure, or always HTML."
+                    "return always a matplotlib Figure, or always HTML."
                 )
             used += 0 if frame in first else len(frame.encode())
             first.setdefault(frame, len(self.frames))

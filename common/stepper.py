@@ -545,15 +545,15 @@ class _Picture:
         for k in range(columns):
             here = [node for node in self.order if depth[id(node)] == k]
             circles = [self._radius(node) for node in here if node.op]
-            room = 2 * max(circles) + 20 if circles else 0.0
+            room = 2 * max(circles) + 16 if circles else 0.0
             widest = max(self.sizes[id(node)][0] for node in here)
             for node in here:
                 self.x[id(node)] = left + room + widest / 2
                 if node.op:
                     self.circle[id(node)] = (
-                        left + room + widest / 2 - self.sizes[id(node)][0] / 2 - 20 - self._radius(node)
+                        left + room + widest / 2 - self.sizes[id(node)][0] / 2 - 16 - self._radius(node)
                     )
-            left += room + widest + 38
+            left += room + widest + 28
         self.y = {key: value * row for key, value in self.y.items()}
 
     def _rows(self, node: Node, free: list[int]) -> None:

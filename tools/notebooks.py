@@ -235,6 +235,7 @@ def execute(paths: list[Path], into: Path | None = None) -> int:
             print(str(error).rstrip())
             failed.append(path)
             continue
+        _note_seconds(notebook, time.perf_counter() - start)
         if not into:
             _keep_measured(notebook, before)
         changed = write(notebook, into / path.name if into else path)
@@ -244,6 +245,15 @@ def execute(paths: list[Path], into: Path | None = None) -> int:
     for path in failed:
         print(f"failed: {_short(path)}")
     return 1 if failed else 0
+
+
+def _note_seconds(notebook: Any, seconds: float) -> None:
+    """Keep how long the notebook runs, for the page's header; a number that is about right stays as it is."""
+    book = notebook.metadata.setdefault("book", nbformat.from_dict({}))
+    old = book.get("run_seconds")
+    if not old or not 0.5 < seconds / old < 2:
+        step = 5 if seconds < 60 else 30
+        book["run_seconds"] = max(step, step * round(seconds / step))
 
 
 def _keep_measured(notebook: Any, before: dict[str, tuple[str, Any]]) -> None:

@@ -179,6 +179,44 @@ def activation(layer: type[Layer], *settings: object) -> dict[str, object]:
     }
 
 
+def recurrent_weights(d: Draw, layer: type[layers.Layer], D: int, H: int, scale: float = 1.0) -> list[Array]:
+    """Weights for a recurrent layer or cell: ``Wx``, ``Wh``, and as many biases as it has."""
+    gates = {"R": 1, "L": 4, "G": 3}[layer.__name__[0]]
+    shapes = [(D, gates * H), (H, gates * H)] + [(gates * H,)] * len(layer.names[2:])
+    return [(scale * d.floats(*shape)).astype(d.dtype) for shape in shapes]
+
+
+def cell(layer: type[layers.Layer], states: int) -> dict[str, object]:
+    """The examples that all cells share: ``x``, then the states."""
+    return {
+        "examples": {
+            "(N, D)": lambda d: (
+                layer(*recurrent_weights(d, layer, 3, 2)),
+                [d.floats(4, 3), *(d.floats(4, 2) for _ in range(states))],
+            ),
+        },
+        "timed": lambda d: (
+            layer(*recurrent_weights(d, layer, 100, 100, 0.1)),
+            [d.floats(20, 100), *(d.floats(20, 100) for _ in range(states))],
+        ),
+    }
+
+
+def recurrent(layer: type[layers.Layer]) -> dict[str, object]:
+    """The examples that all recurrent layers share."""
+    return {
+        "examples": {
+            "(N, T, D)": lambda d: (layer(*recurrent_weights(d, layer, 3, 2)), [d.floats(2, 4, 3)]),
+            "one step": lambda d: (layer(*recurrent_weights(d, layer, 3, 2)), [d.floats(2, 1, 3)]),
+            "masked": lambda d: (
+                layer(*recurrent_weights(d, layer, 3, 2)),
+                [d.floats(3, 4, 3), d.mask(3, 4)],
+            ),
+        },
+        "timed": lambda d: (layer(*recurrent_weights(d, layer, 100, 100, 0.1)), [d.floats(20, 35, 100)]),
+    }
+
+
 ENTRIES = [
     Entry(
         layers.MatMul,
@@ -291,5 +329,80 @@ ENTRIES = [
             "(N, T, D)": lambda d: (layers.Dropout(0.5, d.rng), [d.floats(2, 3, 4)]),
         },
         timed=lambda d: (layers.Dropout(0.5, d.rng), [d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.VariationalDropout,
+        formula=r"y_{nt} = \frac{m_n \odot x_{nt}}{1 - p}, \quad m_{ni} = 0 \text{ with probability } p, "
+        r"\text{ else } 1",
+        shapes="x (N, T, D) → y (N, T, D)",
+        source="Gal2016",
+        examples={"(N, T, D)": lambda d: (layers.VariationalDropout(0.5, d.rng), [d.floats(3, 4, 5)])},
+        timed=lambda d: (layers.VariationalDropout(0.5, d.rng), [d.floats(20, 35, 100)]),
+    ),
+    Entry(
+        layers.RNNCell,
+        formula=r"h' = \tanh(x W_x + h W_h + b)",
+        shapes="x (N, D), h (N, H), Wx (D, H), Wh (H, H), b (H) → h' (N, H)",
+        source="Elman1990",
+        **cell(layers.RNNCell, states=1),
+    ),
+    Entry(
+        layers.LSTMCell,
+        formula=r"(o, i, f) = \sigma(x W_x + h W_h + b), \ g = \tanh(\cdot), \quad "
+        r"c' = f \odot c + i \odot g, \quad h' = o \odot \tanh c'",
+        shapes="x (N, D), h and c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H) → h' and c' (N, H)",
+        source="Gers2000",
+        **cell(layers.LSTMCell, states=2),
+    ),
+    Entry(
+        layers.GRUCell,
+        formula=r"(r, z) = \sigma(x W_x + b_x + h W_h + b_h), \quad "
+        r"n = \tanh(x W_x + b_x + r \odot (h W_h + b_h)), \quad h' = (1 - z) \odot n + z \odot h",
+        shapes="x (N, D), h (N, H), Wx (D, 3H), Wh (H, 3H), bx and bh (3H) → h' (N, H)",
+        source="Cho2014",
+        **cell(layers.GRUCell, states=1),
+    ),
+    Entry(
+        layers.RNN,
+        formula=r"h_t = \tanh(x_t W_x + h_{t-1} W_h + b)",
+        shapes="xs (N, T, D), Wx (D, H), Wh (H, H), b (H) → hs (N, T, H)",
+        source="Elman1990",
+        **recurrent(layers.RNN),
+    ),
+    Entry(
+        layers.LSTM,
+        formula=r"(o, i, f)_t = \sigma(x_t W_x + h_{t-1} W_h + b), \ g_t = \tanh(\cdot), \quad "
+        r"c_t = f_t \odot c_{t-1} + i_t \odot g_t, \quad h_t = o_t \odot \tanh c_t",
+        shapes="xs (N, T, D), Wx (D, 4H), Wh (H, 4H), b (4H) → hs (N, T, H)",
+        source="Gers2000",
+        **recurrent(layers.LSTM),
+    ),
+    Entry(
+        layers.GRU,
+        formula=r"n_t = \tanh(x_t W_x + b_x + r_t \odot (h_{t-1} W_h + b_h)), \quad "
+        r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}",
+        shapes="xs (N, T, D), Wx (D, 3H), Wh (H, 3H), bx and bh (3H) → hs (N, T, H)",
+        source="Cho2014",
+        **recurrent(layers.GRU),
+    ),
+    Entry(
+        layers.Bidirectional,
+        formula=r"y_t = (\overrightarrow{h}_t, \overleftarrow{h}_t)",
+        shapes="xs (N, T, D) → hs (N, T, 2H)",
+        source="Schuster1997",
+        examples={
+            "(N, T, D)": lambda d: (
+                layers.Bidirectional(
+                    *(layers.LSTM(*recurrent_weights(d, layers.LSTM, 3, 2)) for _ in range(2))
+                ),
+                [d.floats(2, 4, 3)],
+            )
+        },
+        timed=lambda d: (
+            layers.Bidirectional(
+                *(layers.LSTM(*recurrent_weights(d, layers.LSTM, 100, 100, 0.1)) for _ in range(2))
+            ),
+            [d.floats(20, 35, 100)],
+        ),
     ),
 ]

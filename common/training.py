@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
+from common.layers.recurrent import Recurrent
 from common.optimizers import Optimizer
 from common.row_gradient import RowGradient
 from common.weights import assign, named_weights, read_npz, write_npz
@@ -62,7 +63,7 @@ def gradient_norm(grads: list[Array | RowGradient]) -> float:
 
 
 def clip_gradients(grads: list[Array | RowGradient], max_norm: float) -> float:
-    """Shorten the gradients to ``max_norm`` if together they are longer [pascanu2013difficulty]_.
+    """Shorten the gradients to ``max_norm`` if together they are longer [Pascanu2013]_.
 
     Their direction stays the same.
 
@@ -105,6 +106,8 @@ class Trainer:
         The mean of these over each finished epoch.
     epoch, step : int
         Finished epochs, and finished steps of the epoch that is running.
+    notes : dict
+        Numbers, strings and lists that ``on_epoch`` wants to find again after a resume.
     """
 
     def __init__(
@@ -173,11 +176,34 @@ class Trainer:
             if Path(checkpoint).exists():
                 self._resume(checkpoint)
 
+        def batch(step: int) -> tuple[Array, Array]:
+            rows = xp.asarray(self.order[step * batch_size : (step + 1) * batch_size])
+            return x[rows], t[rows]
+
+        def begin_epoch() -> None:
+            self.order = self.rng.permutation(len(x))
+
+        self._loop(
+            epochs, -(-len(x) // batch_size), batch, begin_epoch, checkpoint, checkpoint_every, on_epoch
+        )
+        return self.history
+
+    def _loop(
+        self,
+        epochs: int,
+        per_epoch: int,
+        batch: Callable[[int], tuple[Array, Array]],
+        begin_epoch: Callable[[], None],
+        checkpoint: str | os.PathLike | None,
+        checkpoint_every: int | None,
+        on_epoch: Callable[[Any], Any] | None,
+    ) -> None:
+        """The loop over epochs and their steps, wherever the batches come from."""
+
         def save() -> None:
             if checkpoint is not None:
                 self._save(checkpoint)
 
-        per_epoch = -(-len(x) // batch_size)
         progress = tqdm(
             total=epochs * per_epoch,
             initial=len(self.history),
@@ -188,11 +214,10 @@ class Trainer:
         with progress, interrupt_flag() as interrupted:
             while self.epoch < epochs:
                 self.model.training = True
-                if self.order is None:
-                    self.order = self.rng.permutation(len(x))
+                if self.step == 0:
+                    begin_epoch()
                 while self.step < per_epoch:
-                    rows = xp.asarray(self.order[self.step * batch_size : (self.step + 1) * batch_size])
-                    self.history.append(self._step(x[rows], t[rows]))
+                    self.history.append(self._step(*batch(self.step)))
                     self.step += 1
                     progress.update()
                     if interrupted:
@@ -211,18 +236,19 @@ class Trainer:
                     kept = f"saved in {checkpoint}" if checkpoint else "kept in the model"
                     print(f"Stopped by Ctrl-C after {self.epoch} epochs and {self.step} steps, {kept}.")
                     break
-        return self.history
 
     def _start_afresh(self) -> None:
         self.epoch, self.step = 0, 0
         self.order: np.ndarray | None = None  # of the examples in the epoch that is running
         self.history: list[float] = []
         self.epoch_losses: list[float] = []
+        self.notes: dict[str, Any] = {}
 
     def _step(self, x: Array, t: Array) -> float:
         """One forward, backward and update; returns the loss."""
         generators = find_generators(self.model)
         before = [rng.bit_generator.state for rng in generators]
+        memories = [(layer, layer.start) for _, layer in self._recurrent()]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen to right here
             loss = float(self.model.forward(x, t))
             self.model.backward()
@@ -231,7 +257,11 @@ class Trainer:
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 for rng, state in zip(generators, before):
                     rng.bit_generator.state = state
+                for layer, start in memories:
+                    layer.start = start
                 culprit = first_not_finite(self.model, x, t)
+                for layer, start in memories:
+                    layer.start = start
                 raise FloatingPointError(
                     f"epoch {self.epoch + 1}, step {self.step + 1}: {culprit} gave numbers that are not "
                     f"finite (the loss is {loss:.4g}); the weights are as before this step, and a smaller "
@@ -243,6 +273,10 @@ class Trainer:
     def _generators(self) -> list[np.random.Generator]:
         """The generator of the trainer and those of the layers; one that they share comes more than once."""
         return [self.rng, *find_generators(self.model)]
+
+    def _recurrent(self) -> list[tuple[str, Recurrent]]:
+        """The layers that may carry a state from one step to the next."""
+        return [(path, layer) for path, layer in walk(self.model) if isinstance(layer, Recurrent)]
 
     def _about(self) -> dict[str, Any]:
         """What must be the same in a run that continues another."""
@@ -261,6 +295,9 @@ class Trainer:
         for i, memory in enumerate(self.optimizer.state):
             for name, array in zip(self.optimizer.slots, memory):
                 arrays[f"optimizer/{i}/{name}"] = to_numpy(array)
+        for path, layer in self._recurrent():
+            for i, part in enumerate(layer.start or ()):
+                arrays[f"state/{path}/{i}"] = to_numpy(part)
         about = {
             "run": self._about(),
             "settings": self.optimizer.settings(),
@@ -268,6 +305,7 @@ class Trainer:
             "generators": [rng.bit_generator.state for rng in self._generators()],
             "epoch": self.epoch,
             "step": self.step,
+            "notes": self.notes,
         }
         arrays["about"] = np.array(json.dumps(about, default=to_plain))
         arrays["history"] = np.array(self.history)
@@ -299,7 +337,13 @@ class Trainer:
         ]
         for rng, state in zip(self._generators(), about["generators"]):
             rng.bit_generator.state = state
+        for path, layer in self._recurrent():
+            parts = [arrays.get(f"state/{path}/{i}") for i in range(len(layer.state_names))]
+            layer.reset_state()
+            if parts[0] is not None:
+                layer.set_state(*(xp.asarray(part) for part in parts))
         self.epoch, self.step = about["epoch"], about["step"]
+        self.notes = about["notes"]
         self.order = arrays["order"] if len(arrays["order"]) else None
         self.history = arrays["history"].tolist()
         self.epoch_losses = arrays["epoch_losses"].tolist()

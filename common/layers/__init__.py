@@ -3,24 +3,33 @@
 from common.layers.activation import ReLU, Sigmoid, Softmax, Tanh
 from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
 from common.layers.dense import Affine, MatMul
-from common.layers.dropout import Dropout
+from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
+from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Affine",
+    "Bidirectional",
     "Dropout",
     "Embedding",
+    "GRUCell",
+    "LSTMCell",
     "Layer",
     "MatMul",
     "MeanSquaredError",
     "Model",
+    "RNNCell",
     "ReLU",
     "Sigmoid",
     "SigmoidWithLoss",
     "Softmax",
     "SoftmaxWithLoss",
     "Tanh",
+    "VariationalDropout",
     "find_generators",
     "unique_parameters",
     "walk",

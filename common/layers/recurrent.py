@@ -33,7 +33,35 @@ from common.layers.base import Layer, Model
 from common.require import require_array, require_float, require_last_axis, require_matrix, require_shape
 
 
-class RNNCell(Layer):
+class Cell(Layer):
+    """One time step of a recurrent layer; a subclass has the formulas, forward and backward."""
+
+    gates = 1
+
+    def __init__(self, *params: Array) -> None:
+        require_weights(self.names, params, self.gates)
+        super().__init__(*params)
+
+    def check(self, x: Array, *states: Array) -> None:
+        """Raise unless ``x`` is (N, D) and each state (N, H), of the type of the weights."""
+        Wx, Wh = self.params[:2]
+        require_float("x", x, like=Wx)
+        if x.ndim != 2 or x.shape[1] != len(Wx):
+            raise ValueError(f"x has shape {x.shape}; it should be (N, {len(Wx)}).")
+        for name, state in zip("hc", states):
+            require_float(name, state, like=Wx)
+            require_shape(name, state, (len(x), len(Wh)))
+
+    def check_back(self, *dstates: Array) -> None:
+        """Raise unless each gradient has the shape of its state."""
+        for name, dstate in zip("hc", dstates):
+            require_shape(f"d{name}_next", dstate, self.cache[1].shape)
+
+    def sizes(self) -> dict[str, object]:
+        return {"D": len(self.params[0]), "H": len(self.params[1])}
+
+
+class RNNCell(Cell):
     """One step of the simplest recurrent network [Elman1990]_: ``h' = tanh(x Wx + h Wh + b)``.
 
     Parameters
@@ -47,6 +75,7 @@ class RNNCell(Layer):
 
     def forward(self, x: Array, h: Array) -> Array:
         """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
+        self.check(x, h)
         Wx, Wh, b = self.params
         h_next = xp.tanh(x @ Wx + h @ Wh + b)
         self.cache = x, h, h_next
@@ -54,6 +83,7 @@ class RNNCell(Layer):
 
     def backward(self, dh_next: Array) -> tuple[Array, Array]:
         """Gradient of the next state to the gradients of x and h."""
+        self.check_back(dh_next)
         Wx, Wh, _ = self.params
         x, h, h_next = self.cache
         da = dh_next * (1 - h_next * h_next)
@@ -61,7 +91,7 @@ class RNNCell(Layer):
         return da @ Wx.T, da @ Wh.T
 
 
-class LSTMCell(Layer):
+class LSTMCell(Cell):
     """One step of the LSTM [Hochreiter1997]_, with the forget gate of [Gers2000]_.
 
     Parameters
@@ -73,12 +103,14 @@ class LSTMCell(Layer):
     """
 
     names = ("Wx", "Wh", "b")
+    gates = 4
 
     def forward(self, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         """``x`` (N, D), states ``h`` and ``c`` (N, H) to the next ``h`` and ``c``."""
+        self.check(x, h, c)
         Wx, Wh, b = self.params
         a = x @ Wx + h @ Wh + b  # (N, 4H)
-        o, i, f, g = xp.split(a, 4, axis=1)  # (N, H) each
+        o, i, f, g = split(a, 4)  # (N, H) each
         o, i, f, g = sigmoid(o), sigmoid(i), sigmoid(f), xp.tanh(g)
         c_next = f * c + i * g
         tanh_c = xp.tanh(c_next)
@@ -87,6 +119,7 @@ class LSTMCell(Layer):
 
     def backward(self, dh_next: Array, dc_next: Array) -> tuple[Array, Array, Array]:
         """Gradients of the next ``h`` and ``c`` to the gradients of x, h and c."""
+        self.check_back(dh_next, dc_next)
         Wx, Wh, _ = self.params
         x, h, c, o, i, f, g, tanh_c = self.cache
         dc = dc_next + dh_next * o * (1 - tanh_c * tanh_c)
@@ -99,7 +132,7 @@ class LSTMCell(Layer):
         return da @ Wx.T, da @ Wh.T, dc * f
 
 
-class GRUCell(Layer):
+class GRUCell(Cell):
     """One step of the GRU [Cho2014]_, in the form where the reset gate acts on ``h Wh``, as PyTorch has it.
 
     Parameters
@@ -112,12 +145,14 @@ class GRUCell(Layer):
     """
 
     names = ("Wx", "Wh", "bx", "bh")
+    gates = 3
 
     def forward(self, x: Array, h: Array) -> Array:
         """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
+        self.check(x, h)
         Wx, Wh, bx, bh = self.params
-        xr, xz, xn = xp.split(x @ Wx + bx, 3, axis=1)  # (N, H) each
-        hr, hz, hn = xp.split(h @ Wh + bh, 3, axis=1)
+        xr, xz, xn = split(x @ Wx + bx, 3)  # (N, H) each
+        hr, hz, hn = split(h @ Wh + bh, 3)
         r, z = sigmoid(xr + hr), sigmoid(xz + hz)
         n = xp.tanh(xn + r * hn)
         self.cache = x, h, r, z, n, hn
@@ -125,6 +160,7 @@ class GRUCell(Layer):
 
     def backward(self, dh_next: Array) -> tuple[Array, Array]:
         """Gradient of the next state to the gradients of x and h."""
+        self.check_back(dh_next)
         Wx, Wh, _, _ = self.params
         x, h, r, z, n, hn = self.cache
         dn = dh_next * (1 - z) * (1 - n * n)
@@ -161,16 +197,7 @@ class Recurrent(Layer):
     state_names: tuple[str, ...] = ("h",)
 
     def __init__(self, *params: Array, stateful: bool = False) -> None:
-        for name, param in zip(self.names, params):
-            if name.startswith("W"):
-                require_matrix(name, param)
-            require_float(name, param, like=params[0])
-        Wx, Wh, *biases = params
-        width = self.gates * len(Wh)
-        require_shape("Wh", Wh, (len(Wh), width))
-        require_last_axis("Wx", Wx, width)
-        for name, b in zip(self.names[2:], biases):
-            require_shape(name, b, (width,))
+        require_weights(self.names, params, self.gates)
         super().__init__(*params)
         self.stateful = stateful
         self.reset_state()
@@ -433,7 +460,7 @@ class GRU(Recurrent):
 
     def unroll(self, a: Array, h: Array) -> None:
         _, Wh, _, bh = self.params
-        T, N, H = h[1:].shape
+        T, _, H = h[1:].shape
         gates, (_, z, n) = a[:, :, : 2 * H], split(a, 3)
         r = gates[:, :, :H]
         self.gate_values = a  # (T, N, 3H), after the loop
@@ -519,6 +546,7 @@ class Bidirectional(Model):
         """``dhs`` (N, T, 2H) to the gradient of xs: one input went to two layers, so what comes back is
         added."""
         H = len(self.rightward.params[1])
+        require_last_axis("dhs", dhs, 2 * H)
         dxs = self.rightward.backward(dhs[:, :, :H])
         return dxs + self.leftward.backward(dhs[:, ::-1, H:])[:, ::-1]
 
@@ -541,3 +569,19 @@ def hold_still(held: Array | None, *slopes: Array) -> Array | None:
     for slope in slopes:
         slope *= ~held
     return held.astype(slopes[0].dtype)
+
+
+def require_weights(names: tuple[str, ...], params: tuple[Array, ...], gates: int) -> None:
+    """Raise unless ``params`` are (D, gates * H), (H, gates * H), and biases (gates * H,)."""
+    if len(params) != len(names):
+        raise TypeError(f"params has {len(params)} arrays; it should have {len(names)}: {', '.join(names)}.")
+    for name, param in zip(names, params):
+        if name.startswith("W"):
+            require_matrix(name, param)
+        require_float(name, param, like=params[0])
+    Wx, Wh, *biases = params
+    width = gates * len(Wh)
+    require_shape("Wh", Wh, (len(Wh), width))
+    require_last_axis("Wx", Wx, width)
+    for name, b in zip(names[2:], biases):
+        require_shape(name, b, (width,))

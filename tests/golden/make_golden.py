@@ -38,7 +38,51 @@ COUNTERPARTS = {
     "Dropout": lambda layer, p, x: (
         x[0] * torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x[0].shape))))
     ),
+    "VariationalDropout": lambda layer, p, x: (
+        x[0] * torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x[0].shape))))
+    ),
+    "RNNCell": lambda layer, p, x: torch.rnn_tanh_cell(x[0], x[1], *theirs(p)),
+    "LSTMCell": lambda layer, p, x: torch.lstm_cell(x[0], x[1:], *theirs(p)),
+    "GRUCell": lambda layer, p, x: torch.gru_cell(x[0], x[1], *theirs(p)),
+    "RNN": lambda layer, p, x: over_time(torch.rnn_tanh, torch.rnn_tanh_cell, p, *x),
+    "LSTM": lambda layer, p, x: over_time(torch.lstm, torch.lstm_cell, p, *x),
+    "GRU": lambda layer, p, x: over_time(torch.gru, torch.gru_cell, p, *x),
+    "Bidirectional": lambda layer, p, x: over_time(torch.lstm, None, p, *x),
 }
+
+
+def theirs(params):
+    """Our weights of a recurrent layer in PyTorch's layout: transposed, the LSTM's gates in another order."""
+    Wx, Wh, *biases = params
+    H = len(Wh)
+    if Wh.shape[1] == 4 * H:  # ours: output, input, forget, candidate; theirs: the output last
+        Wx, Wh, *biases = (torch.cat([p[..., H:], p[..., :H]], dim=-1) for p in (Wx, Wh, *biases))
+    if len(biases) == 1:
+        biases.append(torch.zeros_like(biases[0]))
+    return [Wx.T, Wh.T, *biases]
+
+
+def over_time(function, cell, params, xs, mask=None):
+    """PyTorch's layer over (N, T, D); with a mask its cell, step by step."""
+    H = len(params[1])
+    if mask is None:
+        directions = len(params) // 3 if function is torch.lstm else 1
+        weights = [
+            w
+            for i in range(directions)
+            for w in theirs(params[3 * i : 3 * i + 3 if directions > 1 else None])
+        ]
+        zero = torch.zeros(directions, len(xs), H, dtype=xs.dtype)
+        start = (zero, zero) if function is torch.lstm else zero
+        return function(xs, start, weights, True, 1, 0.0, True, directions == 2, True)[0]
+    states = [torch.zeros(len(xs), H, dtype=xs.dtype)] * (2 if cell is torch.lstm_cell else 1)
+    hs = []
+    for t in range(xs.shape[1]):
+        new = cell(xs[:, t], states if len(states) == 2 else states[0], *theirs(params))
+        new = new if isinstance(new, tuple) else (new,)
+        states = [torch.where(mask[:, t, None], after, before) for after, before in zip(new, states)]
+        hs.append(states[0])
+    return torch.stack(hs, dim=1)
 
 
 def kept_mean(losses, masks):

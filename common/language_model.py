@@ -1,0 +1,411 @@
+"""Language models: what comes next, given all that came before.
+
+A text is one long row of word ids. To train on it in batches it is cut into N strands that are read side by
+side, T words at a time:
+
+    strand 0   w0   w1   w2   w3 | w4   w5   w6   w7 | ...
+    strand 1   w50  w51  w52  w53| w54  w55  w56  w57| ...
+               block 0             block 1
+
+Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
+block. Gradients stop at the block's edge: that is truncated backpropagation through time [Werbos1990]_.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.backend import FLOAT, Array, to_numpy, xp
+from common.functions import softmax
+from common.initializers import gaussian, xavier, zeros
+from common.layers.base import Layer, Model, walk
+from common.layers.dense import Affine
+from common.layers.dropout import Dropout, VariationalDropout
+from common.layers.embedding import Embedding
+from common.layers.loss import SoftmaxWithLoss
+from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
+from common.require import require_ids
+from common.training import Trainer
+from common.weights import save_weights
+
+
+class LanguageModel(Model):
+    """Embedding, recurrent layers, Affine, softmax: scores for the next word after each word.
+
+    Parameters
+    ----------
+    V, D, H : int
+        Number of words, size of a word vector, size of the hidden state.
+    rng : numpy.random.Generator
+        Draws the first weights, and later what is dropped.
+    layer : class
+        RNN, LSTM or GRU.
+    depth : int
+        How many recurrent layers, one above the other.
+    dropout : float
+        Ratio of what is dropped before, between and after the recurrent layers.
+    variational : bool
+        Drop the same numbers at all time steps of a block [Gal2016]_.
+    tied : bool
+        Words in and words out share one matrix [Press2017]_; D and H should then be equal.
+    """
+
+    def __init__(
+        self,
+        V: int,
+        D: int,
+        H: int,
+        rng: np.random.Generator,
+        layer: type[Recurrent] = LSTM,
+        depth: int = 1,
+        dropout: float = 0.0,
+        variational: bool = False,
+        tied: bool = False,
+        dtype: type = FLOAT,
+    ) -> None:
+        for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
+            require_count(name, value)
+        if tied and D != H:
+            raise ValueError(f"D is {D} and H is {H}; they should be equal when tied=True.")
+        if layer not in (RNN, LSTM, GRU):
+            raise ValueError(f"layer is {layer!r}; it should be RNN, LSTM or GRU.")
+        drop = VariationalDropout if variational else Dropout
+        dropouts = [drop(dropout, rng) for _ in range(depth + 1)] if dropout else []
+        self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
+        self.layers: list[Layer] = dropouts[:1]
+        for i in range(depth):
+            self.layers.append(recurrent(layer, rng, D if i == 0 else H, H, stateful=True, dtype=dtype))
+            self.layers += dropouts[i + 1 : i + 2]
+        W = self.embedding.params[0].T if tied else xavier(rng, H, V, dtype=dtype)
+        self.affine = Affine(W, zeros(V, dtype=dtype))
+        self.loss = SoftmaxWithLoss()
+
+    def predict(self, xs: Array) -> Array:
+        """Ids ``xs`` (N, T) to the scores of each next word, (N, T, V)."""
+        hs = self.embedding.forward(xs)
+        for layer in self.layers:
+            hs = layer.forward(hs)
+        return self.affine.forward(hs)
+
+    def forward(self, xs: Array, ts: Array, mask: Array | None = None) -> Array:
+        """Ids ``xs`` (N, T) and the words that follow each, ``ts`` (N, T), to the loss."""
+        return self.loss.forward(self.predict(xs), ts, mask)
+
+    def backward(self, dout: float = 1) -> None:
+        """Leave all gradients in ``grads``."""
+        dhs = self.affine.backward(self.loss.backward(dout))
+        for layer in reversed(self.layers):
+            dhs = layer.backward(dhs)
+        self.embedding.backward(dhs)
+
+
+def recurrent(
+    layer: type[Recurrent],
+    rng: np.random.Generator,
+    D: int,
+    H: int,
+    stateful: bool = False,
+    dtype: type = FLOAT,
+) -> Recurrent:
+    """A recurrent layer with weights to begin with: variance ``1 / D`` and ``1 / H``, biases 0.
+
+    The forget gate of an LSTM begins open, with bias 1: what is not remembered at first is not missed, and
+    remembering would be learned slowly [Jozefowicz2015]_.
+    """
+    Wx = xavier(rng, D, layer.gates * H, dtype=dtype)
+    Wh = xavier(rng, H, layer.gates * H, dtype=dtype)
+    biases = [zeros(layer.gates * H, dtype=dtype) for _ in layer.names[2:]]
+    if layer is LSTM:
+        biases[0][2 * H : 3 * H] = 1
+    return layer(Wx, Wh, *biases, stateful=stateful)
+
+
+# ---- a text in reading order
+
+
+def strands(ids: Sequence[int], N: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a text into N strands of equal length; up to ``N - 1`` words at its end are left over.
+
+    Parameters
+    ----------
+    ids : whole numbers, one axis
+    N : int
+
+    Returns
+    -------
+    xs, ts : (N, L) whole numbers
+        Words, and the word that follows each.
+
+    Raises
+    ------
+    ValueError
+        The text is shorter than one word for each strand and one more.
+    """
+    ids = require_text(ids, N)
+    L = (len(ids) - 1) // N
+    if L == 0:
+        raise ValueError(
+            f"ids has {len(ids)} words; it should have at least {N + 1}: "
+            f"one for each of {N} strands, and one more, because the last needs a next word."
+        )
+    return ids[: N * L].reshape(N, L), ids[1 : N * L + 1].reshape(N, L)
+
+
+def blocks(xs: np.ndarray, ts: np.ndarray, T: int) -> Iterator[tuple[Array, Array]]:
+    """Yield (N, T) blocks of strands (N, L) in reading order; the last may be shorter."""
+    for step in range(count_blocks(xs, T)):
+        yield block(xs, ts, T, step)
+
+
+def block(xs: np.ndarray, ts: np.ndarray, T: int, step: int) -> tuple[Array, Array]:
+    """The block number ``step`` of strands."""
+    steps = slice(step * T, (step + 1) * T)
+    return xp.asarray(xs[:, steps]), xp.asarray(ts[:, steps])
+
+
+def count_blocks(xs: np.ndarray, T: int) -> int:
+    """How many blocks of T steps the strands have."""
+    require_count("T", T)
+    return -(-xs.shape[1] // T)
+
+
+# ---- how good a model is
+
+
+def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
+    """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first.
+
+    It is the number of words that the model hesitates between: V if it knows nothing, 1 if it knows all.
+    Nothing is left out. The strands have as many words as it takes, and where the last run out of words a
+    mask keeps what fills them from counting. Each strand begins at state zero, so a large ``batch_size``
+    gives a slightly higher number than 1, which reads the text as one.
+
+    Parameters
+    ----------
+    model : Layer
+        ``model.forward(xs, ts, mask)`` returns the mean loss of the positions that the mask keeps. Its state
+        and its ``training`` are put back afterwards.
+    ids : whole numbers, one axis
+    batch_size : int
+        How many strands are read side by side.
+    T : int
+        How many words are read at a time; changes memory and speed, and not the result.
+    """
+    ids = require_text(ids, batch_size)
+    if len(ids) < 2:
+        raise ValueError(f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict.")
+    predictions = len(ids) - 1
+    L = -(-predictions // batch_size)
+    filled = np.zeros((2, batch_size * L), dtype=ids.dtype)
+    filled[:, :predictions] = ids[:-1], ids[1:]
+    xs, ts = filled.reshape(2, batch_size, L)
+    mask = (np.arange(batch_size * L) < predictions).reshape(batch_size, L)
+    total = 0.0
+    with set_apart(model):
+        for step in range(count_blocks(xs, T)):
+            x, t = block(xs, ts, T, step)
+            kept = mask[:, step * T : (step + 1) * T]
+            total += float(model.forward(x, t, xp.asarray(kept))) * int(kept.sum())
+    mean = total / predictions
+    return math.exp(mean) if mean < 700 else math.inf
+
+
+@contextmanager
+def set_apart(model: Layer) -> Iterator[None]:
+    """Inside ``with``, the model is not in training and begins at state zero; afterwards all is as before."""
+    training = model.training
+    memories = [(layer, layer.start) for _, layer in walk(model) if isinstance(layer, Recurrent)]
+    model.training = False
+    for layer, _ in memories:
+        layer.reset_state()
+    try:
+        yield
+    finally:
+        model.training = training
+        for layer, start in memories:
+            layer.start = start
+
+
+def continue_text(
+    model: LanguageModel,
+    ids: Sequence[int],
+    length: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+) -> list[int]:
+    """Let the model write on: draw each next word with the probability that the model gives it.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Or any model with stateful layers, ``predict``, and no dropout outside ``training``.
+    ids : whole numbers
+        The beginning of the text, at least one word.
+    length : int
+        How many words to add.
+    rng : numpy.random.Generator
+    temperature : float
+        Scores are divided by it: below 1 the likely words become likelier still.
+
+    Returns
+    -------
+    list of int
+        The words that were added.
+    """
+    require_count("length", length)
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}; it should be a positive number.")
+    if len(ids) == 0:
+        raise ValueError("ids is empty; it should hold at least one word to begin with.")
+    written: list[int] = []
+    with set_apart(model):
+        read = np.asarray(ids)
+        for _ in range(length):
+            scores = model.predict(xp.asarray(read[None]))[0, -1]  # (V,)
+            p = to_numpy(softmax(scores / temperature)).astype(np.float64)
+            written.append(int(rng.choice(len(p), p=p / p.sum())))
+            read = np.array(written[-1:])
+    return written
+
+
+# ---- training
+
+
+class LanguageModelTrainer(Trainer):
+    """Train a language model on a text in reading order; in all else a ``Trainer``.
+
+    Attributes
+    ----------
+    perplexities : list of float
+        On the validation text, after each epoch.
+    best : float
+        The lowest of these.
+    """
+
+    def fit(
+        self,
+        ids: Sequence[int],
+        epochs: int,
+        batch_size: int,
+        T: int,
+        valid: Sequence[int] | None = None,
+        divide_lr: float = 1.0,
+        best_weights: str | os.PathLike | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_every: int | None = None,
+        on_epoch: Callable[[LanguageModelTrainer], Any] | None = None,
+    ) -> list[float]:
+        """Read the text ``epochs`` times.
+
+        Each epoch begins at state zero. What is said of checkpoints, Ctrl-C and NaN at ``Trainer.fit`` holds
+        here too; the state of the layers is part of a checkpoint.
+
+        Parameters
+        ----------
+        ids : whole numbers, one axis
+            The text.
+        epochs : int
+        batch_size : int
+            How many strands are read side by side.
+        T : int
+            How many words are read between two updates.
+        valid : whole numbers, optional
+            A text whose perplexity is measured after each epoch.
+        divide_lr : float
+            Divide the learning rate by this after an epoch in which ``valid`` did not improve; 1 leaves it.
+        best_weights : path, optional
+            Keep here the weights with the best perplexity on ``valid`` so far; see ``load_weights``.
+        checkpoint, checkpoint_every, on_epoch
+            As in ``Trainer.fit``. ``on_epoch`` comes after the perplexity was measured.
+
+        Returns
+        -------
+        list of float
+            The loss of each block.
+        """
+        for name, value in (("epochs", epochs), ("batch_size", batch_size), ("T", T)):
+            require_count(name, value)
+        if checkpoint_every is not None:
+            require_count("checkpoint_every", checkpoint_every)
+        if not divide_lr >= 1:
+            raise ValueError(f"divide_lr is {divide_lr}; it should be at least 1.")
+        if valid is None and (divide_lr != 1 or best_weights is not None):
+            raise ValueError("valid is None; divide_lr and best_weights need a text to measure on.")
+        xs, ts = strands(ids, batch_size)
+        valid = None if valid is None else require_text(valid, batch_size)
+        for layer in (layer for _, layer in walk(self.model) if isinstance(layer, Embedding)):
+            for name, text in (("ids", np.asarray(ids)), ("valid", valid)):
+                if text is not None:
+                    require_ids(name, text, len(layer.params[0]))
+        self._start_afresh()
+        if checkpoint is not None:
+            self.run = {
+                "words": len(ids),
+                "batch_size": int(batch_size),
+                "T": int(T),
+                "data": zlib.crc32(np.ascontiguousarray(ids)),
+            }
+            if Path(checkpoint).exists():
+                self._resume(checkpoint)
+
+        def measure(_: Trainer) -> None:
+            if valid is not None:
+                self._measure(valid, batch_size, T, divide_lr, best_weights)
+            if on_epoch is not None:
+                on_epoch(self)
+
+        self._loop(
+            epochs,
+            count_blocks(xs, T),
+            lambda step: block(xs, ts, T, step),
+            self._to_state_zero,
+            checkpoint,
+            checkpoint_every,
+            measure,
+        )
+        return self.history
+
+    @property
+    def perplexities(self) -> list[float]:
+        return self.notes.setdefault("perplexities", [])
+
+    @property
+    def best(self) -> float:
+        return min(self.perplexities, default=math.inf)
+
+    def _to_state_zero(self) -> None:
+        for _, layer in self._recurrent():
+            layer.reset_state()
+
+    def _measure(
+        self, valid: np.ndarray, N: int, T: int, divide_lr: float, best_weights: str | os.PathLike | None
+    ) -> None:
+        best = self.best
+        self.perplexities.append(perplexity(self.model, valid, N, T))
+        if not self.perplexities[-1] < best:
+            self.optimizer.lr /= divide_lr
+        elif best_weights is not None:
+            save_weights(best_weights, self.model)
+
+
+def require_text(ids: Sequence[int], batch_size: int) -> np.ndarray:
+    """The ids as an array on the processor, if they are one row of whole numbers."""
+    require_count("batch_size", batch_size)
+    array = np.asarray(to_numpy(ids) if hasattr(ids, "get") else ids)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
+    return array
+
+
+def require_count(name: str, value: int) -> None:
+    """Raise ValueError unless ``value`` is a whole number, at least 1."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")

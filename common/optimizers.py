@@ -14,6 +14,7 @@ all.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 from common.backend import Array, xp
 from common.row_gradient import RowGradient
@@ -96,7 +97,8 @@ class Optimizer:
 
     def settings(self) -> dict[str, float]:
         """The numbers that the rule works with, ``lr`` first: what ``repr`` shows."""
-        return {name: value for name, value in vars(self).items() if name not in ("steps", "state")}
+        numbers = {name: value for name, value in vars(self).items() if isinstance(value, Real)}
+        return {name: value for name, value in numbers.items() if name != "steps"}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self.settings().items())})"

@@ -122,7 +122,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError):
         raise ValueError(

@@ -1,0 +1,104 @@
+"""The choice between NumPy and CuPy, and the layers on a stand-in for CuPy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.backend import choose_array_module, memory_layout, to_numpy
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # so that the tests say the same on a machine that has one
+
+
+def python(*arguments, path=ROOT, **environment):
+    # What coverage tools and editors put into the environment stays; what chooses the device is ours.
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **NO_GPU, "PYTHONPATH": str(path), "BOOK_PROGRESS": "0", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_numpy_is_the_default():
+    assert choose_array_module("cpu") is np
+    done = python("-c", "from common.backend import xp; print(xp.__name__)")
+    assert done.stdout.strip() == "numpy", done.stderr
+
+
+@pytest.mark.parametrize("device", ["tpu", "GPU", "0", ""])
+def test_a_nonsense_device_gets_one_sentence(device):
+    done = python("-c", "import common.backend", BOOK_DEVICE=device)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == f"ValueError: BOOK_DEVICE is {device!r}; it should be 'cpu', 'gpu' or 'auto'."
+
+
+def test_gpu_without_a_gpu_gets_one_sentence():
+    done = python("-c", "import common.backend", BOOK_DEVICE="gpu")
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("RuntimeError: BOOK_DEVICE is 'gpu', but no GPU can be used (")
+    assert "BOOK_DEVICE=cpu" in last
+
+
+def test_auto_without_a_gpu_is_numpy():
+    done = python("-c", "from common.backend import xp; print(xp.__name__)", BOOK_DEVICE="auto")
+    assert done.stdout.strip() == "numpy", done.stderr
+
+
+def test_the_stand_in_refuses_what_cupy_refuses():
+    code = """
+import numpy as np, cupy
+x, y = cupy.ones((2, 3)), np.ones((2, 3))
+attempts = [
+    lambda: np.asarray(x), lambda: x + y, lambda: y * x, lambda: cupy.exp(y), lambda: np.add(y, x),
+    lambda: x.__setitem__(0, y[0]), lambda: x[np.array([0])], lambda: cupy.concatenate([x, y]),
+    lambda: x.__iadd__(y), lambda: cupy.errstate, lambda: np.sum(y, out=x),
+]
+refused = 0
+for attempt in attempts:
+    try:
+        attempt()
+    except (TypeError, IndexError, AttributeError):
+        refused += 1
+assert isinstance(x[0, 0], cupy.ndarray) and float(x[0, 0]) == 1 and isinstance(x.sum(), cupy.ndarray)
+assert isinstance(np.exp(x), cupy.ndarray) and isinstance(x.get(), np.ndarray)
+print(refused, "of", len(attempts))
+"""
+    done = python("-c", code, path=ROOT / "tests" / "standin")
+    assert done.stdout.strip() == "11 of 11", done.stderr
+
+
+def test_layers_functions_and_optimizers_run_on_the_stand_in():
+    # --noconftest: tests/conftest.py clears BOOK_DEVICE, which is what this run is about.
+    files = [f"tests/test_{name}.py" for name in ("layers", "functions", "row_gradient", "optimizers")]
+    done = python(
+        *("-m", "pytest", "-q", "--noconftest", *files),
+        path=f"{ROOT / 'tests' / 'standin'}{os.pathsep}{ROOT}",
+        BOOK_DEVICE="gpu",
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_to_numpy_gives_numpy():
+    class OnDevice:
+        def get(self):
+            return np.arange(3)
+
+    assert to_numpy(OnDevice()).tolist() == [0, 1, 2]
+    x = np.ones(3)
+    assert to_numpy(x) is x
+
+
+def test_memory_layout_knows_a_transpose_and_not_a_copy():
+    x = np.ones((2, 3))
+    address, shape, strides = memory_layout(x)
+    assert memory_layout(x) == (address, shape, strides)
+    assert memory_layout(x.T) == (address, shape[::-1], strides[::-1])
+    assert memory_layout(x.copy())[0] != address

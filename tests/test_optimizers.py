@@ -1,0 +1,161 @@
+"""Optimizers: PyTorch's steps, rows that move alone, float types, bad input."""
+
+import numpy as np
+import pytest
+
+from common.backend import to_numpy, xp
+from common.catalogue import GOLDEN
+from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
+from common.row_gradient import RowGradient
+
+ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+
+
+def test_every_optimizer_is_tested():
+    assert set(Optimizer.__subclasses__()) == set(ALL)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_five_steps_are_those_of_pytorch(make):
+    # PyTorch's momentum keeps v / lr in place of v: the same steps as long as lr stays the same.
+    with np.load(GOLDEN / "optimizers.npz") as file:
+        start, grads, after = (file[f"{make.__name__}/{name}"] for name in ("start", "grads", "after"))
+    W, optimizer = xp.asarray(start.copy()), make(0.1)
+    for grad, expected in zip(grads, after):
+        optimizer.update([W], [xp.asarray(grad)])
+        np.testing.assert_allclose(to_numpy(W), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_nesterov_takes_the_gradient_where_the_ball_is_about_to_be():
+    # Written as Nesterov meant it: theta is where the ball is, the gradient is taken ahead of it. The array
+    # that the optimizer moves is the point ahead. With the updated velocity in the expanded form, this fails.
+    lr, momentum = 0.1, 0.9
+    curvature = np.array([1.0, 5.0, 0.2])
+    theta, v = np.array([1.0, -2.0, 3.0]), np.zeros(3)
+    ahead, optimizer = xp.asarray(theta.copy()), Nesterov(lr, momentum)
+    for _ in range(20):
+        v = momentum * v - lr * curvature * (theta + momentum * v)
+        theta = theta + v
+        optimizer.update([ahead], [xp.asarray(curvature) * ahead])
+        np.testing.assert_allclose(to_numpy(ahead), theta + momentum * v, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_each_rule_goes_downhill(make):
+    W, optimizer = normal(4, 3), make(0.05)
+    before = float((W * W).sum())
+    for _ in range(200):
+        optimizer.update([W], [2 * W])
+    assert float((W * W).sum()) < 0.5 * before
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_touched_rows_move_as_a_small_matrix_would_and_the_others_stay(make):
+    W, rows = normal(6, 3), np.array([1, 4])
+    small, start = xp.asarray(to_numpy(W)[rows].copy()), to_numpy(W).copy()
+    sparse, dense = make(0.1), make(0.1)
+    for seed in range(3):
+        values = normal(2, 3, seed=seed)
+        sparse.update([W], [RowGradient(xp.asarray(rows), values, (6, 3))])
+        dense.update([small], [values])
+    np.testing.assert_allclose(to_numpy(W)[rows], to_numpy(small), rtol=1e-14)
+    others = [0, 2, 3, 5]
+    assert np.array_equal(to_numpy(W)[others], start[others])
+
+
+@pytest.mark.parametrize("make", [SGD, AdaGrad])
+def test_for_sgd_and_adagrad_zeros_and_absent_rows_are_the_same(make):
+    sparse_W, dense_W = normal(6, 3), normal(6, 3)
+    sparse, dense = make(0.1), make(0.1)
+    for seed, rows in enumerate(([0, 1], [1, 5], [2, 3])):
+        grad = RowGradient(xp.asarray(np.array(rows)), normal(2, 3, seed=seed), (6, 3))
+        sparse.update([sparse_W], [grad])
+        dense.update([dense_W], [grad.dense()])
+    np.testing.assert_allclose(to_numpy(sparse_W), to_numpy(dense_W), rtol=1e-14)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_a_gradient_without_rows_moves_nothing(make):
+    W = normal(6, 3)
+    before = to_numpy(W).copy()
+    empty = RowGradient(xp.asarray(np.zeros(0, dtype=int)), xp.asarray(np.zeros((0, 3))), (6, 3))
+    make(0.1).update([W], [empty])
+    assert np.array_equal(to_numpy(W), before)
+
+
+@pytest.mark.parametrize("lr", [0.1, np.float64(0.1)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("make", ALL)
+def test_the_float_type_is_kept_and_zero_gradients_give_no_nan(make, dtype, lr):
+    W, optimizer = normal(4, 3, dtype=dtype), make(lr)
+    grad = normal(4, 3, seed=1, dtype=dtype)
+    grad[0] = 0
+    kept = W
+    for _ in range(3):
+        optimizer.update([W], [grad])
+    assert W is kept and W.dtype == dtype and np.isfinite(to_numpy(W)).all()
+    assert all(array.dtype == dtype for memory in optimizer.state for array in memory)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_gradients_are_left_as_they_are(make):
+    W, grad, optimizer = normal(4, 3), normal(4, 3, seed=1), make(0.1)
+    before = to_numpy(grad).copy()
+    optimizer.update([W], [grad])
+    optimizer.update([W], [RowGradient(xp.asarray(np.arange(4)), grad, (4, 3))])
+    assert np.array_equal(to_numpy(grad), before)
+
+
+def test_the_learning_rate_can_be_changed_on_the_way():
+    W, optimizer = xp.ones(2), SGD(1.0)
+    optimizer.update([W], [xp.ones(2)])
+    optimizer.lr /= 4
+    optimizer.update([W], [xp.ones(2)])
+    assert to_numpy(W).tolist() == [-0.25, -0.25]
+
+
+def test_repr_shows_the_settings():
+    assert repr(SGD(0.5)) == "SGD(lr=0.5)"
+    assert repr(Adam()) == "Adam(lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"
+    assert repr(Momentum(0.1)) == "Momentum(lr=0.1, momentum=0.9)"
+
+
+def used():
+    optimizer = Adam()
+    optimizer.update([normal(2, 3)], [normal(2, 3)])
+    return optimizer
+
+
+BAD = {
+    "lr is 0": lambda: SGD(0),
+    "lr is nan": lambda: Adam(float("nan")),
+    "lr is -1; it should be a positive number": lambda: AdaGrad(-1),
+    "momentum is 1; it should be at least 0 and below 1": lambda: Momentum(0.1, momentum=1),
+    "beta2 is 1.5": lambda: Adam(beta2=1.5),
+    "grads has 0 entries; it should have 1": lambda: SGD().update([normal(2)], []),
+    r"grads\[0\] has shape \(3,\); it should be \(2, 3\)": lambda: SGD().update([normal(2, 3)], [normal(3)]),
+    r"grads\[0\] is float64; it should be float32": lambda: SGD().update(
+        [normal(2, dtype=np.float32)], [normal(2)]
+    ),
+    "params has 2 arrays; it should have 1": lambda: used().update([normal(2)] * 2, [normal(2)] * 2),
+    r"params\[0\] has shape \(4,\); it should be \(2, 3\)": lambda: used().update([normal(4)], [normal(4)]),
+}
+
+
+@pytest.mark.parametrize("sentence", BAD)
+def test_bad_input_gets_one_clear_sentence(sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
+        BAD[sentence]()
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_input_moves_nothing():
+    params, optimizer = [normal(2), normal(3)], SGD()
+    before = [to_numpy(p).copy() for p in params]
+    with pytest.raises(ValueError):
+        optimizer.update(params, [normal(2), normal(4)])
+    assert all(np.array_equal(to_numpy(p), b) for p, b in zip(params, before))

@@ -50,6 +50,7 @@ PAD = 10.0
 GAP = 5.0  # px between an arrow and its label
 SHRINK = 0.8  # letters of 12.5 px are legible down to this share of their size
 PHONE = 320.0  # px that a phone has for a picture
+COLUMN = 640.0  # px that a desk has
 
 DIAGRAM_CSS = (
     ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;"
@@ -75,8 +76,8 @@ DIAGRAM_CSS = (
 _NARROW = {
     **dict.fromkeys("ijl|'.,:;!", 0.33),
     **dict.fromkeys('ftrI()[]{}/\\ -"`°·', 0.42),
-    **dict.fromkeys("mwMW@%", 0.99),
-    **dict.fromkeys("+=<>×−±≈≤≥∂∑Σ→←↑↓", 0.84),
+    **dict.fromkeys("mwMW@%", 1.0),
+    **dict.fromkeys("+=<>#~×−±≈≤≥∂∑Σ→←↑↓", 0.84),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.78),
 }
 
@@ -551,10 +552,12 @@ class Diagram:
                 if label.spot:
                     out.append(_label_tag(label, label.spot.x, label.spot.y))
         spoken = self.title if alt is None else alt
-        least = f' style="min-width:{_n(SHRINK * width)}px"' if self.scrolls() else ""
+        # On a desk the text column is about 660 px wide, and a diagram fits in it rather than scroll.
+        least = min(SHRINK * width, max(COLUMN, 0.66 * width))
+        style = f' style="min-width:{_n(least)}px"' if self.scrolls() else ""
         return (
             f'<svg class="bk-svg" role="img" aria-label="{attribute(spoken)}" viewBox="{_n(left)} {_n(top)} '
-            f'{_n(width)} {_n(height)}" width="{_n(width)}" height="{_n(height)}"{least} '
+            f'{_n(width)} {_n(height)}" width="{_n(width)}" height="{_n(height)}"{style} '
             f'xmlns="http://www.w3.org/2000/svg"><title>{html.escape(self.title, quote=False)}</title>'
             f"<desc>{html.escape(spoken, quote=False)}</desc>{''.join(out)}</svg>"
         )

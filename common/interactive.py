@@ -119,6 +119,12 @@ PLAYER_JS = r"""
       } else {
         stage.replaceChildren(templates[data.frames[i]].content.cloneNode(true));
         stage.setAttribute("aria-label", data.alts[i]);
+        // Where the picture is wider than the screen, what is lit up comes into view.
+        var lit = stage.querySelector(".hot"), room = stage.clientWidth;
+        if (lit && stage.scrollWidth > room) {
+          var box = lit.getBoundingClientRect(), left = stage.getBoundingClientRect().left;
+          stage.scrollLeft += box.left + box.width / 2 - left - room / 2;
+        }
       }
       live.textContent = data.alts[i];
       if (data.notes) { live.innerHTML = data.notes[i]; }
@@ -293,7 +299,11 @@ class Axis:
         ]
         words = [isinstance(value, str) for value in listed]
         if not all(words) and not all(_is_number(value) for value in listed):
-            odd = next(value for value in listed if not _is_number(value) or any(words))
+            odd = next(
+                value
+                for value in listed
+                if isinstance(value, str) != words[0] or not (isinstance(value, str) or _is_number(value))
+            )
             raise TypeError(
                 f"{name} holds {odd!r}; its values should be all numbers or all words "
                 "(for other things, pass a dict from what the reader sees to the value)."
@@ -807,14 +817,14 @@ def token_strip(
     high = max(values) if high is None else high
     if low > high:
         raise ValueError(f"low is {low} and high is {high}; low should be the smaller.")
-    items = []
+    items, deeper = [], ' class="bk-deep"'
     for token, value in zip(tokens, values):
         colour, deep = shade(value, low, high)
         number = f"{value:.{digits}f}"
         number = number.replace("-", "", 1) if float(number) == 0 else number.replace("-", "\u2212")
         below = f"<small>{number}</small>" if show_values else f'<span class="bk-hidden"> {number}</span>'
         items.append(
-            f'<li style="background:{colour}"{" class=bk-deep" if deep else ""} title="{number}">'
+            f'<li style="background:{colour}"{deeper if deep else ""} title="{number}">'
             f"{html.escape(str(token), quote=False)}{below}</li>"
         )
     return f'<ul class="bk-strip" aria-label="{attribute(label)}">{"".join(items)}</ul>'
@@ -852,6 +862,9 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str 
         all(isinstance(row[k], Measured) or _is_number(row[k]) for row in rows) for k in range(len(header))
     ]
 
+    def number(k: int) -> str:
+        return ' class="bk-num"' if right[k] else ""
+
     def cell(value: Any, k: int) -> str:
         if isinstance(value, Measured):
             text = f'<span class="measured">{html.escape(value.text, quote=False)}</span>'
@@ -861,11 +874,10 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str 
             )
         else:
             text = inline_markup(str(value))
-        return f"<td{' class=bk-num' if right[k] else ''}>{text}</td>"
+        return f"<td{number(k)}>{text}</td>"
 
     head = "".join(
-        f'<th scope="col"{" class=bk-num" if right[k] else ""}>{inline_markup(str(text))}</th>'
-        for k, text in enumerate(header)
+        f'<th scope="col"{number(k)}>{inline_markup(str(text))}</th>' for k, text in enumerate(header)
     )
     body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
     title = "" if caption is None else f"<caption>{inline_markup(caption)}</caption>"

@@ -494,7 +494,7 @@ def stepper(
     """
     all_steps = steps(graph, output, upstream)
     target = output.name if output.value.ndim == 0 else "L"
-    picture = _Picture(graph, output, target, title)
+    picture = _Picture(graph, output, target, title, all_steps[-1].gradients)
 
     def alt(step: int) -> str:
         now = all_steps[step]
@@ -519,7 +519,10 @@ def stepper(
 class _Picture:
     """The graph laid out once: columns by depth, rows by the given values, boxes of their final size."""
 
-    def __init__(self, graph: Graph, output: Node, target: str, title: str) -> None:
+    def __init__(
+        self, graph: Graph, output: Node, target: str, title: str, gradients: dict[str, np.ndarray]
+    ) -> None:
+        self.gradients = gradients
         self.order = graph.order(output)
         self.output = output
         self.target = target
@@ -593,8 +596,8 @@ class _Picture:
         return lines
 
     def _size(self, node: Node) -> tuple[float, float]:
-        """Return the size of the box when everything is known (a gradient may be wider than its value)."""
-        lines = self._lines(node, True, np.full(node.value.shape, -0.888) if node.wants_gradient else None)
+        """Return the size of the box when everything is known."""
+        lines = self._lines(node, True, self.gradients.get(node.name))
         label = Label([(t, " ".join(s), SMALL if set(s) & set("fbk") else TEXT) for t, s in lines])
         return max(label.width + 20, 44.0), label.height + 12
 
@@ -673,8 +676,9 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 
 def _number(value: Any) -> str:
-    """Return a number in three significant digits, the minus sign as one."""
-    text = f"{np.asarray(value).item():.3g}"
+    """Return a number in three significant digits (two if it is small), the minus sign as one."""
+    value = np.asarray(value).item()
+    text = f"{value:.3g}" if abs(value) >= 0.1 else f"{value:.2g}"
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
@@ -692,7 +696,7 @@ def _rows_of(value: np.ndarray) -> list[str]:
     """Return the rows of an array, its columns aligned."""
     texts = [[_number(v) for v in row] for row in np.atleast_2d(value)]
     widths = [max(len(row[k]) for row in texts) for k in range(len(texts[0]))]
-    return ["  ".join(text.rjust(width) for text, width in zip(row, widths)) for row in texts]
+    return [" ".join(text.rjust(width) for text, width in zip(row, widths)) for row in texts]
 
 
 def _flat(value: np.ndarray) -> str:

@@ -57,7 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
         print("no notebooks in chapters/ yet: nothing to compare")
         return 0
     if not options.settings:
-        return compare(notebooks, threads=1)[0]
+        status, _ = compare(notebooks, threads=1)
+        if status:
+            print(
+                "To see what differs: run  make notebooks  (or one of them, with NB=...), then  git diff chapters"
+            )
+        return status
     try:
         settings = parse(options.settings)
     except ValueError as error:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("BOOK_SITE_DIR", ROOT / "_build" / "html"))
-MOVING = "figure.book-player"      # a figure that the reader moves
+MOVING = "figure.book-player"  # a figure that the reader moves
 
 
 def content_pages() -> list[str]:
     """Names of all pages with content, as in ``chapters/glossary``."""
     sources = SITE / "_sources"
-    return sorted(p.relative_to(sources).with_suffix("").as_posix() for p in sources.rglob("*") if p.is_file())
+    return sorted(
+        p.relative_to(sources).with_suffix("").as_posix() for p in sources.rglob("*") if p.is_file()
+    )
 
 
 def chapters() -> list[str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from built import SITE, chapters, content_pages, stale  # noqa: E402
+from built import SITE, chapters, content_pages, stale
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -33,7 +33,7 @@ FLAGS = [
 
 
 def pytest_generate_tests(metafunc) -> None:
-    """Run a test that asks for ``name`` once a page, for ``chapter`` once a chapter, for ``theme`` in both."""
+    """Run a test once for each ``name`` of a page, each ``chapter`` and each ``theme`` that it asks for."""
     if "name" in metafunc.fixturenames:
         metafunc.parametrize("name", content_pages() or ["index"])
     if "chapter" in metafunc.fixturenames:
@@ -73,7 +73,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def address() -> Iterator[str]:
     """Serve the site on this machine; gives the address, with a slash at its end."""
     server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(SITE)))
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(SITE))
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -95,8 +96,10 @@ def find_chromium() -> str | None:
 def browser():
     path = find_chromium()
     if path is None:
-        sentence = ("Chromium was not found, so the site cannot be tried as a reader would; install it "
-                    "(on Debian: apt-get install chromium) or name it in BOOK_CHROMIUM.")
+        sentence = (
+            "Chromium was not found, so the site cannot be tried as a reader would; install it "
+            "(on Debian: apt-get install chromium) or name it in BOOK_CHROMIUM."
+        )
         if os.environ.get("BOOK_SITE_TESTS") == "skip":
             pytest.skip(sentence)
         pytest.exit(sentence, returncode=1)
@@ -129,30 +132,59 @@ def visit(browser, address):
     """A function that opens a page as a reader with the given wishes would, and waits until it is at rest."""
     contexts = []
 
-    def open_page(name: str, *, theme: str = "light", width: int = 1280, height: int = 900, scripts: bool = True,
-                  reduced_motion: str = "no-preference", scale: float = 1, root: str = address,
-                  suffix: str = ".html") -> Visit:
+    def open_page(
+        name: str,
+        *,
+        theme: str = "light",
+        width: int = 1280,
+        height: int = 900,
+        scripts: bool = True,
+        reduced_motion: str = "no-preference",
+        scale: float = 1,
+        root: str = address,
+        suffix: str = ".html",
+    ) -> Visit:
         context = browser.new_context(
-            color_scheme=theme, viewport={"width": width, "height": height}, java_script_enabled=scripts,
-            reduced_motion=reduced_motion, device_scale_factor=scale)
+            color_scheme=theme,
+            viewport={"width": width, "height": height},
+            java_script_enabled=scripts,
+            reduced_motion=reduced_motion,
+            device_scale_factor=scale,
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)
         result = Visit(page, context)
         page.on("pageerror", lambda error: result.trouble.append(f"error: {error}"))
-        page.on("console", lambda message: result.trouble.append(f"{message.type}: {message.text}")
-                if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: (
+                result.trouble.append(f"{message.type}: {message.text}")
+                if message.type in ("error", "warning")
+                else None
+            ),
+        )
         page.on("requestfailed", lambda request: result.trouble.append(f"failed: {request.url}"))
-        page.on("request", lambda request: None if request.url.startswith((root, "data:", "blob:"))
-                else result.foreign.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((root, "data:", "blob:"))
+                else result.foreign.append(request.url)
+            ),
+        )
         session = context.new_cdp_session(page)
         session.send("Network.enable")
-        session.on("Network.loadingFinished", lambda event: result.sizes.__setitem__(
-            event["requestId"], int(event["encodedDataLength"])))
+        session.on(
+            "Network.loadingFinished",
+            lambda event: result.sizes.__setitem__(event["requestId"], int(event["encodedDataLength"])),
+        )
         page.goto(root + name + suffix)
         page.wait_for_load_state("networkidle")
         if scripts:
-            page.evaluate("() => window.MathJax && window.MathJax.startup ? window.MathJax.startup.promise : null")
+            page.evaluate(
+                "() => window.MathJax && window.MathJax.startup ? window.MathJax.startup.promise : null"
+            )
         return result
 
     yield open_page

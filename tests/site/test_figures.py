@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
 from built import MOVING
 
-STATE = """figure => { const image = figure.querySelector('img.bk-frame'), stage = figure.querySelector('.bk-stage');
+STATE = """figure => {
+  const image = figure.querySelector('img.bk-frame'), stage = figure.querySelector('.bk-stage');
   return image ? [image.src, image.alt] : [stage.innerHTML, stage.getAttribute('aria-label')]; }"""
 
 
@@ -59,10 +59,18 @@ def test_moved_by_keyboard(name, visit):
         for control in figure.locator("input[type=range], select").all():
             before = figure.evaluate(STATE)
             control.focus()
-            last = control.evaluate("c => c.tagName === 'SELECT' ? c.selectedIndex === c.length - 1 : c.value === c.max")
-            page.keyboard.press("ArrowUp" if last and control.evaluate("c => c.tagName") == "SELECT"
-                                else "ArrowLeft" if last else
-                                "ArrowDown" if control.evaluate("c => c.tagName") == "SELECT" else "ArrowRight")
+            last = control.evaluate(
+                "c => c.tagName === 'SELECT' ? c.selectedIndex === c.length - 1 : c.value === c.max"
+            )
+            page.keyboard.press(
+                "ArrowUp"
+                if last and control.evaluate("c => c.tagName") == "SELECT"
+                else "ArrowLeft"
+                if last
+                else "ArrowDown"
+                if control.evaluate("c => c.tagName") == "SELECT"
+                else "ArrowRight"
+            )
             wrong += changed(figure, before, "an arrow key")
         # The buttons are reached by Tab and pressed by the space bar.
         forward = figure.locator("[data-step='1']")
@@ -83,7 +91,8 @@ def test_every_control_has_a_name(name, visit):
     for figure in figures(page):
         for control in figure.locator("input, select, button").all():
             label = control.evaluate(
-                "c => c.getAttribute('aria-label') || c.textContent.trim() || (c.labels && c.labels[0] || {}).textContent")
+                "c => c.getAttribute('aria-label') || c.textContent.trim() || (c.labels && c.labels[0] || {}).textContent"
+            )
             assert label, f"{figure.get_attribute('id')}: a control without a name"
 
 
@@ -92,8 +101,9 @@ def test_playing_starts_and_stops(visit):
     figure = page.locator(MOVING).first
     before = figure.evaluate(STATE)
     figure.locator(".bk-play").click()
-    page.wait_for_function("([selector, old]) => document.querySelector(selector + ' [aria-live]').textContent !== old",
-                           arg=[MOVING, figure.locator("[aria-live]").text_content()])
+    words = figure.locator("[aria-live]")
+    said = words.text_content()
+    page.wait_for_function("([w, said]) => w.textContent !== said", arg=[words.element_handle(), said])
     assert figure.evaluate(STATE) != before
     figure.locator(".bk-play").click()
     page.wait_for_timeout(300)

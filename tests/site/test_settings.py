@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from built import ROOT
 
 sys.path.insert(0, str(ROOT / "tools" / "site"))
-import book_site  # noqa: E402
-import front_page  # noqa: E402
+import book_site
+import front_page
 
 
 def cell(kind: str, source: str) -> dict:
@@ -26,7 +25,11 @@ def cell(kind: str, source: str) -> dict:
 def test_reading_time():
     assert book_site.reading_minutes({"cells": [cell("markdown", "word " * 1000)]}) == 5
     assert book_site.reading_minutes({"cells": [cell("markdown", "x")]}) == 1
-    more = [cell("markdown", "word " * 1000), cell("code", "a = 1\n" * 60), cell("markdown", "$$\nx\n$$\n" * 20)]
+    more = [
+        cell("markdown", "word " * 1000),
+        cell("code", "a = 1\n" * 60),
+        cell("markdown", "$$\nx\n$$\n" * 20),
+    ]
     assert book_site.reading_minutes({"cells": more}) == 12
     comments = [cell("code", "# only\n\n# words\n" * 100)]
     assert book_site.reading_minutes({"cells": comments}) == 1
@@ -37,10 +40,18 @@ def test_duration(seconds, words):
     assert book_site.duration(seconds) == words
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("Weights", "weight"), ("matrices", "matrix"), ("losses", "loss"), ("Mini-\nbatch", "mini- batch"),
-    ("vocabularies", "vocabulary"), ("loss", "loss"), ("decision boundary.", "decision boundary"),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Weights", "weight"),
+        ("matrices", "matrix"),
+        ("losses", "loss"),
+        ("Mini-\nbatch", "mini- batch"),
+        ("vocabularies", "vocabulary"),
+        ("loss", "loss"),
+        ("decision boundary.", "decision boundary"),
+    ],
+)
 def test_terms_are_found_in_other_forms(text, found):
     assert found in book_site.spellings(book_site.term_key(text))
 
@@ -58,7 +69,8 @@ def test_the_map_marks_what_is_planned():
     assert front_page.chapter_map(set(), str).count("<a ") == 0
 
 
-# ---------------------------------------------------------------------------------------- settings, on and off
+# --- settings, on and off
+
 
 @pytest.fixture(scope="module")
 def small_book(tmp_path_factory) -> Path:
@@ -70,20 +82,29 @@ def small_book(tmp_path_factory) -> Path:
     (book / "chapters").mkdir()
     (book / "index.md").write_text("# Front\n\nSome words.\n\n```{chapter-map}\n```\n", encoding="utf-8")
     (book / "chapters" / "glossary.md").write_text(
-        "# Glossary\n\n```{glossary}\nweight\n  zh: 权重 · ja: 重み\n\n  A number.\n\nunused\n  zh: 无 · ja: 無\n\n  None.\n```\n",
-        encoding="utf-8")
+        "# Glossary\n\n```{glossary}\nweight\n  zh: 权重 · ja: 重み\n\n  A number.\n\n"
+        "unused\n  zh: 无 · ja: 無\n\n  None.\n```\n",
+        encoding="utf-8",
+    )
     notebook = {
-        "nbformat": 4, "nbformat_minor": 5,
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-                     "book": {"run_seconds": 42}},
-        "cells": [cell("markdown", "# One\n\n## First section\n\nThe **weights** count. Again **weights**."),
-                  cell("code", "1 + 1")],
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "book": {"run_seconds": 42},
+        },
+        "cells": [
+            cell("markdown", "# One\n\n## First section\n\nThe **weights** count. Again **weights**."),
+            cell("code", "1 + 1"),
+        ],
     }
     (book / "chapters" / "01_neural_network_review.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     (book / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nparts:\n  - caption: Core\n    numbered: true\n    chapters:\n"
         "      - file: chapters/01_neural_network_review\n  - caption: More\n    chapters:\n"
-        "      - file: chapters/glossary\n", encoding="utf-8")
+        "      - file: chapters/glossary\n",
+        encoding="utf-8",
+    )
     return book
 
 
@@ -91,9 +112,24 @@ def build(book: Path, **settings: str) -> Path:
     out = book.parent / f"{book.name}-out-{len(settings)}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BOOK_")} | settings
     done = subprocess.run(
-        [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book), "-W",
-         "--keep-going", "-q", "--all", "--path-output", str(out)],
-        env=environment, capture_output=True, text=True, timeout=300)
+        [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main()",
+            "build",
+            str(book),
+            "-W",
+            "--keep-going",
+            "-q",
+            "--all",
+            "--path-output",
+            str(out),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "_build" / "html"
 
@@ -115,15 +151,21 @@ def test_without_settings(small_book):
 
 
 def test_with_both_settings(small_book):
-    site = build(small_book, BOOK_SITE_URL="https://book.example/deep",
-                 BOOK_REPOSITORY_URL="https://github.com/somebody/a-book",
-                 BOOK_JUPYTERLITE_URL="https://book.example/lite/")
+    site = build(
+        small_book,
+        BOOK_SITE_URL="https://book.example/deep",
+        BOOK_REPOSITORY_URL="https://github.com/somebody/a-book",
+        BOOK_JUPYTERLITE_URL="https://book.example/lite/",
+    )
     chapter = (site / "chapters" / "01_neural_network_review.html").read_text(encoding="utf-8")
     path = "chapters/01_neural_network_review.ipynb"
     assert f"https://colab.research.google.com/github/somebody/a-book/blob/main/{path}" in chapter
     assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Fchapters%2F01" in chapter
     assert f"https://book.example/lite/lab/index.html?path={path}" in chapter
-    assert '<link rel="canonical" href="https://book.example/deep/chapters/01_neural_network_review.html"' in chapter
+    assert (
+        '<link rel="canonical" href="https://book.example/deep/chapters/01_neural_network_review.html"'
+        in chapter
+    )
     assert 'property="og:url" content="https://book.example/deep/chapters/01' in chapter
     assert 'property="og:image" content="https://book.example/deep/_static/og.png"' in chapter
     assert (site / "_static" / "og.png").exists()

@@ -21,11 +21,10 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from docutils import nodes
-from sphinx import addnodes
-from sphinx.application import Sphinx
-
 import front_page
+import slim
+from docutils import nodes
+from sphinx.application import Sphinx
 
 GLOSSARY = "chapters/glossary"
 
@@ -33,6 +32,7 @@ GLOSSARY = "chapters/glossary"
 # ---------------------------------------------------------------------------------------------------------
 # Settings
 # ---------------------------------------------------------------------------------------------------------
+
 
 def read_settings(app: Sphinx, config) -> None:
     """Take the site's and the repository's address from the environment or from ``_config.yml``.
@@ -47,8 +47,8 @@ def read_settings(app: Sphinx, config) -> None:
     repository = (os.environ.get("BOOK_REPOSITORY_URL") or options.get("repository_url") or "").strip()
     options.pop("repository_url", None)
     options["launch_buttons"] = {}
-    options["navbar_persistent"] = []             # one search button, in the side bar, is enough
-    config.mathjax_path = "mathjax/startup.js"    # which loads the parts named by mathjax3_config
+    options["navbar_persistent"] = []  # one search button, in the side bar, is enough
+    config.mathjax_path = "mathjax/startup.js"  # which loads the parts named by mathjax3_config
     if repository:
         options["repository_url"] = repository.rstrip("/")
         options["repository_branch"] = os.environ.get("BOOK_REPOSITORY_BRANCH", "main")
@@ -59,12 +59,14 @@ def read_settings(app: Sphinx, config) -> None:
 # Assets and page context
 # ---------------------------------------------------------------------------------------------------------
 
+
 def drop_unused_scripts(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Leave out the scripts of sphinx-thebe, which is always loaded and of no use here.
 
     It declares the same constants twice on every page, which a browser reports as an error, and names an
     address on another machine.
     """
+
     def wanted(script) -> bool:
         body = getattr(script, "attributes", {}).get("body") or ""
         return "THEBE_JS_URL" not in body and "sphinx-thebe" not in str(getattr(script, "filename", script))
@@ -73,8 +75,16 @@ def drop_unused_scripts(app: Sphinx, pagename, templatename, context, doctree) -
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if wanted(sheet)]
 
 
-def remove_thebe(app: Sphinx, doctree, docname) -> None:
-    """Leave out the configuration that sphinx-thebe writes into every page."""
+def remove_leftovers(app: Sphinx, doctree, docname) -> None:
+    """Leave out the configuration that sphinx-thebe writes into every page.
+
+    Also the identifiers that sphinx-exercise gives to the inside of each exercise: a page would have them
+    many times.
+    """
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [
+            name for name in section["ids"] if name not in ("exercise-content", "solution-content")
+        ]
     for node in list(doctree.findall(nodes.raw)):
         text = node.astext()
         if "text/x-thebe-config" in text or text.startswith("<script>kernelName"):
@@ -87,9 +97,10 @@ def page_context(app: Sphinx, pagename, templatename, context, doctree) -> None:
         tags = context.get("metatags", "")
         context["metatags"] = re.sub(r'<meta property="og:(?:url|image|image:alt)"[^>]*>\n?', "", tags)
     numbers = app.env.toc_secnumbers.get(pagename, {}).get("", ())
-    if numbers:                                   # "Figure 1.2": CSS counts the figures, this is the chapter
-        context["metatags"] = (context.get("metatags", "")
-                               + f'<style>:root {{ --chapter-number: "{numbers[0]}."; }}</style>\n')
+    if numbers:  # "Figure 1.2": CSS counts the figures, this is the chapter
+        context["metatags"] = (
+            context.get("metatags", "") + f'<style>:root {{ --chapter-number: "{numbers[0]}."; }}</style>\n'
+        )
     # The roles that docutils gives a bibliography are deprecated, and not allowed inside a list.
     context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
     context["site_path"] = urllib.parse.urlsplit(app.config.html_baseurl).path or "./"
@@ -100,35 +111,31 @@ def write_sitemap(app: Sphinx, exception) -> None:
     if exception or app.builder.name != "html" or not app.config.html_baseurl:
         return
     pages = sorted(app.env.found_docs)
-    urls = [app.config.html_baseurl + ("" if page == app.config.root_doc else app.builder.get_target_uri(page))
-            for page in pages]
+    urls = [
+        app.config.html_baseurl + ("" if page == app.config.root_doc else app.builder.get_target_uri(page))
+        for page in pages
+    ]
     lines = [f"  <url><loc>{html.escape(url)}</loc></url>" for url in urls]
     Path(app.outdir, "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-        + "\n".join(lines) + "\n</urlset>\n", encoding="utf-8")
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n' + "\n".join(lines) + "\n</urlset>\n",
+        encoding="utf-8",
+    )
     Path(app.outdir, "robots.txt").write_text(
-        f"User-agent: *\nAllow: /\nSitemap: {app.config.html_baseurl}sitemap.xml\n", encoding="utf-8")
+        f"User-agent: *\nAllow: /\nSitemap: {app.config.html_baseurl}sitemap.xml\n", encoding="utf-8"
+    )
 
 
-def prune_mathjax(app: Sphinx, exception) -> None:
-    """Remove the parts of MathJax that no page loads: 20 MB of 24."""
-    root = Path(app.outdir, "_static", "mathjax")
-    if exception or not root.is_dir():
-        return
-    keep = ("startup.js", "core.js", "input/tex.js", "input/tex/extensions/", "output/chtml.js",
-            "output/chtml/fonts/", "a11y/assistive-mml.js")
-    for path in sorted(root.rglob("*"), reverse=True):
-        name = path.relative_to(root).as_posix()
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif not name.startswith(keep):
-            path.unlink()
+def slim_site(app: Sphinx, exception) -> None:
+    """Remove what no page uses from the built site."""
+    if exception is None and app.builder.name == "html":
+        slim.slim(Path(app.outdir))
 
 
 # ---------------------------------------------------------------------------------------------------------
 # The header of a chapter
 # ---------------------------------------------------------------------------------------------------------
+
 
 def reading_minutes(notebook: dict) -> int:
     """Estimate the minutes that a careful reader needs.
@@ -148,7 +155,9 @@ def reading_minutes(notebook: dict) -> int:
             prose = re.sub(r"\$\$.*?\$\$", " ", source, flags=re.DOTALL)
             words += len(re.findall(r"\w[\w'-]*", prose)) + 30 * len(formulas)
         elif cell["cell_type"] == "code":
-            lines += sum(1 for line in source.splitlines() if line.strip() and not line.strip().startswith("#"))
+            lines += sum(
+                1 for line in source.splitlines() if line.strip() and not line.strip().startswith("#")
+            )
     return max(1, round(words / 200 + lines * 4 / 60))
 
 
@@ -165,9 +174,16 @@ def launch_links(app: Sphinx, docname: str) -> list[tuple[str, str]]:
     if match:
         owner, name = match.groups()
         branch, path = options["repository_branch"], f"{docname}.ipynb"
-        links.append(("Colab", f"https://colab.research.google.com/github/{owner}/{name}/blob/{branch}/{path}"))
-        links.append(("Binder", f"https://mybinder.org/v2/gh/{owner}/{name}/{branch}?urlpath="
-                      + urllib.parse.quote(f"lab/tree/{path}", safe="")))
+        links.append(
+            ("Colab", f"https://colab.research.google.com/github/{owner}/{name}/blob/{branch}/{path}")
+        )
+        links.append(
+            (
+                "Binder",
+                f"https://mybinder.org/v2/gh/{owner}/{name}/{branch}?urlpath="
+                + urllib.parse.quote(f"lab/tree/{path}", safe=""),
+            )
+        )
     lite = os.environ.get("BOOK_JUPYTERLITE_URL", "").strip().rstrip("/")
     if lite:
         links.append(("JupyterLite", f"{lite}/lab/index.html?path={urllib.parse.quote(docname)}.ipynb"))
@@ -186,10 +202,14 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
     if book.get("run_seconds"):
         parts.append(f'<li class="chapter-run">{duration(book["run_seconds"])} to run</li>')
     up = "../" * docname.count("/")
-    parts.append(f'<li class="chapter-download"><a href="{up}_sources/{docname}.ipynb" download>'
-                 "Download as notebook</a></li>")
-    parts += [f'<li class="chapter-launch"><a href="{html.escape(url)}">Open in {name}</a></li>'
-              for name, url in launch_links(app, docname)]
+    parts.append(
+        f'<li class="chapter-download"><a href="{up}_sources/{docname}.ipynb" download>'
+        "Download as notebook</a></li>"
+    )
+    parts += [
+        f'<li class="chapter-launch"><a href="{html.escape(url)}">Open in {name}</a></li>'
+        for name, url in launch_links(app, docname)
+    ]
     markup = f'<ul class="chapter-header" aria-label="About this chapter">{"".join(parts)}</ul>'
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", markup, format="html"))
 
@@ -197,6 +217,7 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
 # ---------------------------------------------------------------------------------------------------------
 # Terms: bold in a chapter, defined in the glossary, linked both ways
 # ---------------------------------------------------------------------------------------------------------
+
 
 def term_key(text: str) -> str:
     """Reduce a term to the form under which it is compared.
@@ -245,10 +266,28 @@ def is_chapter(docname: str) -> bool:
 
 
 def collect_terms(app: Sphinx, doctree: nodes.document) -> None:
-    """Give every first bold use of a term in a chapter an anchor, and remember it."""
+    """Give every first bold use of a term in a chapter an anchor, and remember it.
+
+    Remember the words of each section, too: a term that is nowhere in bold is introduced by the first section
+    that has it in its title, or else in its text.
+    """
     docname = app.env.docname
     if not is_chapter(docname):
         return
+    sections = []
+    for section in doctree.findall(nodes.section):
+        title = section.next_node(nodes.title, descend=True)
+        if title is None or title.parent is not section or not section["ids"]:
+            continue
+        words = " ".join(
+            child.astext()
+            for child in section.children
+            if isinstance(child, (nodes.paragraph, nodes.bullet_list, nodes.Admonition))
+        )
+        sections.append((section["ids"][0], title.astext(), term_key(words)))
+    texts = getattr(app.env, "book_sections", {})
+    texts[docname] = sections
+    app.env.book_sections = texts
     found: dict[str, tuple[str, str]] = {}
     for strong in doctree.findall(nodes.strong):
         key = term_key(strong.astext())
@@ -256,9 +295,11 @@ def collect_terms(app: Sphinx, doctree: nodes.document) -> None:
             continue
         anchor = "term-" + re.sub(r"[^a-z0-9]+", "-", key).strip("-")
         section = strong.parent
-        while section is not None and not isinstance(section, nodes.section):
+        while section is not None and not (
+            isinstance(section, nodes.section) and section["ids"] and isinstance(section[0], nodes.title)
+        ):
             section = section.parent
-        title = section.next_node(nodes.title).astext() if section is not None else docname
+        title = section[0].astext() if section is not None else docname
         strong["ids"].append(anchor)
         found[key] = (anchor, title)
     terms = getattr(app.env, "book_terms", {})
@@ -269,13 +310,16 @@ def collect_terms(app: Sphinx, doctree: nodes.document) -> None:
 def forget_terms(app: Sphinx, env, docname: str) -> None:
     """Forget what an outdated page introduced."""
     getattr(env, "book_terms", {}).pop(docname, None)
+    getattr(env, "book_sections", {}).pop(docname, None)
 
 
 def glossary_terms(env) -> dict[str, str]:
     """All terms of the glossary: compared form to anchor."""
-    return {term_key(name): anchor
-            for (kind, name), (docname, anchor) in env.get_domain("std").objects.items()
-            if kind == "term" and docname == GLOSSARY}
+    return {
+        term_key(name): anchor
+        for (kind, name), (docname, anchor) in env.get_domain("std").objects.items()
+        if kind == "term" and docname == GLOSSARY
+    }
 
 
 def introductions(env) -> dict[str, tuple[str, str, str]]:
@@ -288,7 +332,25 @@ def introductions(env) -> dict[str, tuple[str, str, str]]:
             match = next((form for form in spellings(key) if form in known), None)
             if match is not None:
                 result.setdefault(match, (docname, anchor, title))
+    for key in known:
+        if key not in result:
+            place = first_mention(env, key)
+            if place is not None:
+                result[key] = place
     return result
+
+
+def first_mention(env, key: str) -> tuple[str, str, str] | None:
+    """The first section with a term in its title, or else in its text: page, anchor, title."""
+    pattern = re.compile(rf"(?<!\w){re.escape(key)}(?:s|es)?(?!\w)")
+    sections = getattr(env, "book_sections", {})
+    chapters = [name for name in sorted(sections) if re.match(r"chapters/\d\d_", name)]
+    for where in (lambda title, words: term_key(title), lambda title, words: words):
+        for docname in chapters:
+            for anchor, title, words in sections[docname]:
+                if pattern.search(where(title, words)):
+                    return docname, anchor, title
+    return None
 
 
 def refresh_linked_pages(app: Sphinx, env) -> list[str]:
@@ -311,7 +373,10 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return
     known = glossary_terms(app.env)
     for strong in list(doctree.findall(nodes.strong)):
-        if not any(str(name).startswith("term-") for name in strong["ids"]) or strong.next_node(nodes.reference):
+        own = strong.next_node(nodes.reference)  # written as **{term}`...`**
+        if own is not None and GLOSSARY.rpartition("/")[2] in own.get("refuri", ""):
+            own["classes"].append("glossary-link")
+        if own is not None or not any(str(name).startswith("term-") for name in strong["ids"]):
             continue
         if isinstance(strong.parent, nodes.reference):
             continue
@@ -345,10 +410,13 @@ def link_glossary_entries(app: Sphinx, doctree: nodes.document) -> None:
 
 # ---------------------------------------------------------------------------------------------------------
 
+
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", read_settings, priority=100)
     # MathJax goes only where there are formulas. (Another extension asks for every asset on every page.)
-    app.connect("env-before-read-docs", lambda app, env, names: app.set_html_assets_policy("per_page"), priority=900)
+    app.connect(
+        "env-before-read-docs", lambda app, env, names: app.set_html_assets_policy("per_page"), priority=900
+    )
     app.connect("html-page-context", drop_unused_scripts, priority=900)
     app.connect("html-page-context", page_context, priority=950)
     app.connect("doctree-read", mark_languages)
@@ -357,8 +425,8 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-updated", refresh_linked_pages)
     app.connect("doctree-resolved", add_chapter_header)
     app.connect("doctree-resolved", link_terms)
-    app.connect("doctree-resolved", remove_thebe, priority=900)
+    app.connect("doctree-resolved", remove_leftovers, priority=900)
     app.connect("build-finished", write_sitemap)
-    app.connect("build-finished", prune_mathjax, priority=900)
+    app.connect("build-finished", slim_site, priority=900)
     front_page.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": False, "parallel_write_safe": True}

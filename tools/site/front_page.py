@@ -1,4 +1,4 @@
-"""The front page: the map of the chapters, drawn from the table of contents, and the place of the living figure.
+"""The front page: the map of the chapters, drawn from the table of contents, and its living figure's place.
 
 A chapter that is in ``_toc.yml`` is a link; one that is not there yet is shown as planned. So the map
 cannot promise a page that does not exist, and needs no change when a chapter lands.
@@ -12,26 +12,37 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-# (file, title, what the reader gets from it). Titles are repeated here because a planned chapter has no page yet.
+# (file, title, what the reader gets from it). The titles are here because a planned chapter has no page.
 CORE = [
-    ("01_neural_network_review", "Neural networks reviewed",
-     "Perceptron, layers, loss and every gradient, until a small network separates three spirals."),
-    ("02_count_based_vectors", "Count-based word vectors",
-     "A word is known by the company it keeps: counting, PPMI and the SVD."),
-    ("03_word2vec", "word2vec",
-     "Learn word vectors by predicting: CBOW and skip-gram, derived and trained."),
-    ("04_fast_word2vec", "Fast word2vec",
-     "Negative sampling and hierarchical softmax, on millions of words."),
-    ("05_rnn", "Recurrent networks",
-     "Language models that read in order; backpropagation through time."),
-    ("06_lstm", "LSTM and GRU",
-     "Gates that keep gradients alive, and a language model worth its perplexity."),
-    ("07_seq2seq", "Sequence to sequence",
-     "Generate text; turn one sequence into another."),
-    ("08_attention", "Attention",
-     "Look back at the input while writing the output."),
-    ("09_transformer", "The Transformer",
-     "Self-attention, heads, masks and positions: built, checked and trained."),
+    (
+        "01_neural_network_review",
+        "Neural networks reviewed",
+        "Perceptron, layers, loss and every gradient, until a small network separates three spirals.",
+    ),
+    (
+        "02_count_based_vectors",
+        "Count-based word vectors",
+        "A word is known by the company it keeps: counting, PPMI and the SVD.",
+    ),
+    ("03_word2vec", "word2vec", "Learn word vectors by predicting: CBOW and skip-gram, derived and trained."),
+    (
+        "04_fast_word2vec",
+        "Fast word2vec",
+        "Negative sampling and hierarchical softmax, on millions of words.",
+    ),
+    ("05_rnn", "Recurrent networks", "Language models that read in order; backpropagation through time."),
+    (
+        "06_lstm",
+        "LSTM and GRU",
+        "Gates that keep gradients alive, and a language model worth its perplexity.",
+    ),
+    ("07_seq2seq", "Sequence to sequence", "Generate text; turn one sequence into another."),
+    ("08_attention", "Attention", "Look back at the input while writing the output."),
+    (
+        "09_transformer",
+        "The Transformer",
+        "Self-attention, heads, masks and positions: built, checked and trained.",
+    ),
 ]
 FURTHER = [
     ("10_training_techniques", "Training techniques"),
@@ -49,6 +60,7 @@ FURTHER = [
 # colour, p2 the backward or contrasting one, p0 the quiet one.
 # ---------------------------------------------------------------------------------------------------------
 
+
 def _dot(x: float, y: float, r: float = 4.5, kind: str = "p1") -> str:
     return f'<circle class="{kind}" cx="{x:g}" cy="{y:g}" r="{r:g}"/>'
 
@@ -64,29 +76,51 @@ def _box(x: float, y: float, w: float, h: float, kind: str = "p1", rx: float = 3
 def _network() -> str:
     left, middle, right = [(16, 18), (16, 42)], [(48, 10), (48, 30), (48, 50)], [(80, 18), (80, 42)]
     lines = [_line(*a, *b) for one, two in ((left, middle), (middle, right)) for a in one for b in two]
-    return "".join(lines) + "".join(_dot(*p) for p in left + middle) + "".join(_dot(*p, kind="p2") for p in right)
+    return (
+        "".join(lines)
+        + "".join(_dot(*p) for p in left + middle)
+        + "".join(_dot(*p, kind="p2") for p in right)
+    )
+
+
+def _cells(values: list[list[int]], kind: str, base: float, step: float) -> str:
+    """A table of squares; the larger the value, the fuller the colour."""
+    return "".join(
+        f'<rect class="{kind}" x="{17 + 13 * j}" y="{5 + 13 * i}" width="11" height="11" rx="2" '
+        f'opacity="{base + step * value:.2f}"/>'
+        for i, row in enumerate(values)
+        for j, value in enumerate(row)
+    )
 
 
 def _counts() -> str:
-    values = [[0, 2, 1, 0, 3], [2, 0, 3, 1, 0], [1, 3, 0, 2, 1], [0, 1, 2, 0, 2]]
-    return "".join(
-        f'<rect class="p1" x="{17 + 13 * j}" y="{5 + 13 * i}" width="11" height="11" rx="2" opacity="{0.15 + 0.28 * v:.2f}"/>'
-        for i, row in enumerate(values) for j, v in enumerate(row))
+    return _cells([[0, 2, 1, 0, 3], [2, 0, 3, 1, 0], [1, 3, 0, 2, 1], [0, 1, 2, 0, 2]], "p1", 0.15, 0.28)
 
 
 def _window() -> str:
     words = "".join(_box(x, 36, 13, 11, "p2" if x == 41 else "p1") for x in (9, 25, 41, 57, 73))
-    arrows = "".join(f'<path class="l1" d="M47.5 34C47.5 {20 - abs(x - 47.5) / 6:g} {x:g} {20 - abs(x - 47.5) / 6:g} {x:g} 33"/>'
-                     for x in (15.5, 31.5, 63.5, 79.5))
+    arrows = "".join(
+        '<path class="l1" d="M47.5 34C47.5 {1:g} {0:g} {1:g} {0:g} 33"/>'.format(x, 20 - abs(x - 47.5) / 6)
+        for x in (15.5, 31.5, 63.5, 79.5)
+    )
     return arrows + words
 
 
 def _tree() -> str:
-    edges = [(48, 9, 28, 25), (48, 9, 68, 25), (28, 25, 16, 43), (28, 25, 40, 43), (68, 25, 56, 43), (68, 25, 80, 43)]
+    edges = [
+        (48, 9, 28, 25),
+        (48, 9, 68, 25),
+        (28, 25, 16, 43),
+        (28, 25, 40, 43),
+        (68, 25, 56, 43),
+        (68, 25, 80, 43),
+    ]
     path = {(48, 9, 68, 25), (68, 25, 56, 43)}
     lines = "".join(_line(*edge, "l2" if edge in path else "l0") for edge in edges)
     inner = _dot(48, 9, 4) + _dot(28, 25, 4) + _dot(68, 25, 4)
-    return lines + inner + "".join(_box(x - 6, 43, 12, 9, "p2" if x == 56 else "p1") for x in (16, 40, 56, 80))
+    return (
+        lines + inner + "".join(_box(x - 6, 43, 12, 9, "p2" if x == 56 else "p1") for x in (16, 40, 56, 80))
+    )
 
 
 def _unrolled() -> str:
@@ -111,17 +145,20 @@ def _seq2seq() -> str:
 
 
 def _attention() -> str:
-    weights = [[9, 1, 0, 0, 1], [1, 8, 2, 0, 0], [0, 1, 2, 9, 1], [0, 0, 8, 2, 1]]
-    return "".join(
-        f'<rect class="p2" x="{17 + 13 * j}" y="{5 + 13 * i}" width="11" height="11" rx="2" opacity="{0.1 + 0.1 * v:.2f}"/>'
-        for i, row in enumerate(weights) for j, v in enumerate(row))
+    return _cells([[9, 1, 0, 0, 1], [1, 8, 2, 0, 0], [0, 1, 2, 9, 1], [0, 0, 8, 2, 1]], "p2", 0.1, 0.1)
 
 
 def _transformer() -> str:
     left = _box(14, 34, 26, 13) + _box(14, 14, 26, 13)
     right = _box(56, 40, 26, 11, "p2") + _box(56, 24, 26, 11, "p2") + _box(56, 8, 26, 11, "p2")
-    return left + right + _line(27, 34, 27, 27, "l0") + _line(69, 40, 69, 35, "l0") + _line(69, 24, 69, 19, "l0") \
+    return (
+        left
+        + right
+        + _line(27, 34, 27, 27, "l0")
+        + _line(69, 40, 69, 35, "l0")
+        + _line(69, 24, 69, 19, "l0")
         + '<path class="l1" d="M27 14V8H48V29.5H55"/>'
+    )
 
 
 PICTURES = [_network, _counts, _window, _tree, _unrolled, _gates, _seq2seq, _attention, _transformer]
@@ -150,19 +187,27 @@ def chapter_map(present: set[str], uri) -> str:
         if here:
             heading = f'<a href="{html.escape(uri(f"chapters/{name}"))}">{heading}</a>'
         state = "" if here else '<span class="map-planned">planned</span>'
-        cards.append(f'<li class="map-card{"" if here else " is-planned"}">{drawing}'
-                     f'<p class="map-title"><span class="map-number">{number}</span> {heading} {state}</p>'
-                     f'<p class="map-text">{html.escape(text)}</p></li>')
+        cards.append(
+            f'<li class="map-card{"" if here else " is-planned"}">{drawing}'
+            f'<p class="map-title"><span class="map-number">{number}</span> {heading} {state}</p>'
+            f'<p class="map-text">{html.escape(text)}</p></li>'
+        )
     more = []
     for number, (name, title) in enumerate(FURTHER, start=len(CORE) + 1):
         here = f"chapters/{name}" in present
         label = html.escape(title)
         label = f'<a href="{html.escape(uri(f"chapters/{name}"))}">{label}</a>' if here else label
-        more.append(f'<li class="{"" if here else "is-planned"}"><span class="map-number">{number}</span> {label}</li>')
+        more.append(
+            f'<li class="{"" if here else "is-planned"}"><span class="map-number">{number}</span> '
+            f"{label}</li>"
+        )
     planned = sum(f"chapters/{name}" not in present for name, _ in FURTHER)
     note = {0: "", len(FURTHER): " (planned)"}.get(planned, f" ({planned} of them planned)")
-    return (f'<nav class="chapter-map" aria-label="Map of the chapters"><ol class="map-cards">{"".join(cards)}</ol>'
-            f'<p class="map-further">And further{note}:</p><ol class="map-more">{"".join(more)}</ol></nav>')
+    return (
+        f'<nav class="chapter-map" aria-label="Map of the chapters">'
+        f'<ol class="map-cards">{"".join(cards)}</ol>'
+        f'<p class="map-further">And further{note}:</p><ol class="map-more">{"".join(more)}</ol></nav>'
+    )
 
 
 class ChapterMap(Directive):
@@ -176,7 +221,7 @@ class LivingFigure(Directive):
     """``{living-figure}``: the figure that learns, computed here and now by the book's own code."""
 
     def run(self) -> list[nodes.Node]:
-        from living_figure import living_figure       # imports the package `common`, so only where it is used
+        from living_figure import living_figure  # imports the package `common`, so only where it is used
 
         env = self.state.document.settings.env
         for module in ("living_figure.py", "front_page.py"):
@@ -191,11 +236,11 @@ class StartLinks(Directive):
         return [start_links_node()]
 
 
-class start_links_node(nodes.General, nodes.Element):  # noqa: N801
+class start_links_node(nodes.General, nodes.Element):
     """Placeholder of the links."""
 
 
-class chapter_map_node(nodes.General, nodes.Element):  # noqa: N801 (docutils' own manner)
+class chapter_map_node(nodes.General, nodes.Element):
     """Placeholder of the map."""
 
 

@@ -1,10 +1,12 @@
 """The figure of the front page: a small network learns to separate three spirals, as chapter 1 does.
 
-It is computed when the site is built, with the book's own layers and its own player, so it cannot show anything
-that the code does not do. Its frames are small SVG; their colours are in ``book.css``.
+It is computed when the site is built, with the book's own layers and its own player, so it cannot show what
+the code does not do. Its frames are small SVG; their colours are in ``book.css``.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 from contourpy import contour_generator
@@ -12,8 +14,8 @@ from contourpy import contour_generator
 from common.interactive import Player, play
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 
-SIZE = 360        # side of the picture, in its own units
-REACH = 1.12      # the plane is shown from -REACH to REACH
+SIZE = 360  # side of the picture, in its own units
+REACH = 1.12  # the plane is shown from -REACH to REACH
 EPOCHS = range(0, 301, 10)
 
 
@@ -55,16 +57,16 @@ def scores(x: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
 def regions(weights: list[np.ndarray], steps: int = 57) -> str:
     """Draw, for each class, the part of the plane that the network gives to it."""
     axis = np.linspace(-REACH, REACH, steps)
-    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)       # (steps * steps, 2)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # (steps * steps, 2)
     y = scores(points, weights).reshape(steps, steps, 3)
     scale = SIZE / (steps - 1)
     paths = []
     for c in range(3):
-        lead = y[..., c] - np.delete(y, c, axis=2).max(axis=2)               # above 0 where class c wins
+        lead = y[..., c] - np.delete(y, c, axis=2).max(axis=2)  # above 0 where class c wins
         shapes = contour_generator(z=lead).filled(0.0, float("inf"))
         d = ""
         for polygon, offsets in zip(*shapes):
-            for start, stop in zip(offsets[:-1], offsets[1:]):
+            for start, stop in itertools.pairwise(offsets):
                 corners = np.rint(polygon[start:stop] * scale).astype(int)
                 corners = corners[np.r_[True, np.any(np.diff(corners, axis=0), axis=1)]]
                 if len(corners) > 2:
@@ -79,7 +81,8 @@ def dots(x: np.ndarray, t: np.ndarray) -> str:
     mark = ["M{} {}h0", "M{} {}h0", "M{} {}m-4 3h8l-4 -7z"]
     return "".join(
         f'<path class="p p{c}" d="{"".join(mark[c].format(a, SIZE - b) for a, b in place[t == c])}"/>'
-        for c in range(3))
+        for c in range(3)
+    )
 
 
 def living_figure() -> Player:
@@ -91,17 +94,32 @@ def living_figure() -> Player:
         return round(100 * float((scores(x, kept[epoch]).argmax(axis=1) == t).mean()))
 
     def draw(epoch: int) -> str:
-        return (f'<svg class="spiral" viewBox="0 0 {SIZE} {SIZE}" aria-hidden="true" focusable="false">'
-                f"{regions(kept[epoch])}{points}</svg>")
+        return (
+            f'<svg class="spiral" viewBox="0 0 {SIZE} {SIZE}" aria-hidden="true" focusable="false">'
+            f"{regions(kept[epoch])}{points}</svg>"
+        )
 
     def words(epoch: int) -> str:
-        shape = {0: "three straight wedges", 1: "wedges that begin to bend", 2: "arms that follow the spirals"}
+        shape = {
+            0: "three straight wedges",
+            1: "wedges that begin to bend",
+            2: "arms that follow the spirals",
+        }
         stage = 0 if share(epoch) < 60 else 1 if share(epoch) < 90 else 2
-        return (f"Three spirals of points. After {epoch} epochs the network divides the plane into {shape[stage]}: "
-                f"{share(epoch)} % of the points lie in the region of their own class.")
+        return (
+            f"Three spirals of points. After {epoch} epochs the network divides the plane into "
+            f"{shape[stage]}: "
+            f"{share(epoch)} % of the points lie in the region of their own class."
+        )
 
     return play(
-        draw, epoch=EPOCHS, start={"epoch": 300}, alt=words, seconds=0.2, name="spiral-learning",
+        draw,
+        epoch=EPOCHS,
+        start={"epoch": 300},
+        alt=words,
+        seconds=0.2,
+        name="spiral-learning",
         note=lambda epoch: f"After {epoch} epochs, {share(epoch)} % of the points lie on their own colour.",
         caption="A network with 63 numbers to learn finds out how to separate three spirals. "
-                "Move the slider, or press play, and watch it learn. You build it in chapter 1.")
+        "Move the slider, or press play, and watch it learn. You build it in chapter 1.",
+    )

@@ -579,7 +579,11 @@ class Player:
         buttons.append(f'<button type="button" data-step="1" aria-label="next: next {what}">next ▶︎</button>')
         controls.append(f'<span class="bk-buttons">{"".join(buttons)}</span>')
         inside = "".join(controls)
-        return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{inside}</div>'
+        return (
+            '<div class="bk-controls" role="group" aria-label="Move the figure" '
+            # JupyterLab's own shortcuts would take the arrow keys away from the slider.
+            f'data-lm-suppress-shortcuts="true" hidden>{inside}</div>'
+        )
 
     # ------------------------------------------------------------------ the live kernel
 

@@ -1,4 +1,4 @@
-"""A figure that moves: right in the page, in a live kernel and in the notebook tests; bad input is refused."""
+"""A figure that moves: right in the page, in a live kernel and in the notebook tests; no bad input."""
 
 import json
 import re
@@ -329,6 +329,17 @@ def test_one_output_carries_the_page_and_the_widgets():
     bundle = simple(epoch=range(3))._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
     assert bundle["text/plain"] == "[figure to move] epoch: 3 values"
+
+
+def test_a_stored_notebook_keeps_the_page_and_not_the_view_of_a_widget_that_is_gone():
+    import nbformat
+    import notebooks  # tools/notebooks.py
+
+    cell = nbformat.v4.new_code_cell("play(...)", execution_count=1)
+    data = simple(epoch=range(3))._repr_mimebundle_()
+    cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    stored = notebooks.normalized(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs[0].data
+    assert set(stored) == {"text/plain", "text/html"} and stored["text/html"] == data["text/html"]
 
 
 def test_the_live_picture_and_the_frame_are_the_same():

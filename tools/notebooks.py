@@ -77,6 +77,10 @@ def normalized(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
+                # A stored view points at a widget that is gone when the notebook is opened again, and
+                # JupyterLab would say so in place of the figure. Without it the figure's own HTML moves.
+                if "book-player" in "".join(output.get("data", {}).get("text/html", "")):
+                    output.data.pop(WIDGET, None)
                 if output.output_type == "error":
                     output.traceback = [_without_folders(line) for line in output.traceback]
     _rename_widgets(notebook)

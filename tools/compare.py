@@ -59,9 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.settings:
         status, _ = compare(notebooks, threads=1)
         if status:
-            print(
-                "To see what differs: run  make notebooks  (or one of them, with NB=...), then  git diff chapters"
-            )
+            print("To see what differs: make notebooks (NB=... for one), then git diff chapters")
         return status
     try:
         settings = parse(options.settings)

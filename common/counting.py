@@ -61,31 +61,20 @@ def cooccurrence(
     ids = _checked_ids(ids, size)
     if operator.index(window) < 1:
         raise ValueError(f"window is {window}; it should be 1 or more")
-    window = min(window, max(len(ids) - 1, 1))
-    distance = np.arange(1, window + 1)
-    shapes = {"flat": np.ones(window), "harmonic": 1 / distance, "linear": (window + 1 - distance) / window}
+    shapes = {"flat": lambda d: 1.0, "harmonic": lambda d: 1 / d, "linear": lambda d: (window + 1 - d) / window}
     if weighting not in shapes:
         raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(shapes)}")
 
-    # A one-hot row for each position says which word stands there; a second matrix says which words follow it
-    # within the window.  The product of the two adds up, for each word, what followed it: the counts, without
-    # a loop over positions and without sorting the pairs.
-    length = len(ids)
-    padded = np.concatenate([ids[1:], np.zeros(window, ids.dtype)])
-    following = np.lib.stride_tricks.sliding_window_view(padded, window)  # (L, window), a view
-    dtype = np.float32 if weighting == "flat" else np.float64
-    weights = np.tile(shapes[weighting].astype(dtype), (length, 1))
-    ends = _document_ends(starts, length)
-    for d in range(1, window + 1):
-        for back in range(1, d + 1):  # nothing stands d words after one of the last d words of a document
-            weights[ends[ends >= back] - back, d - 1] = 0
-    rows = np.arange(0, window * length + 1, window)
-    follows = sparse.csr_array((weights.ravel(), following.ravel(), rows), shape=(length, size))
-    here = sparse.csc_array((np.ones(length, dtype), ids, np.arange(length + 1)), shape=(size, length))
-    after = (here.tocsr() @ follows).astype(np.float64)  # (V, V): word, word that came after it
-    after.eliminate_zeros()
-    before = after.T.tocsr()  # transposing twice also sorts, which makes the sum five times as fast
-    return before.T.tocsr() + before
+    document = _documents(starts, len(ids))
+    after = sparse.csr_array((size, size))
+    for d in range(1, min(window, len(ids) - 1) + 1):
+        word, later = ids[:-d], ids[d:]  # all pairs at distance d
+        if document is not None:
+            same = document[:-d] == document[d:]
+            word, later = word[same], later[same]
+        pairs = sparse.coo_array((np.full(len(word), shapes[weighting](d)), (word, later)), shape=(size, size))
+        after = after + pairs.tocsr()  # adds up the pairs that occur more than once
+    return (after + after.T).tocsr()  # what comes after me sees me before it
 
 
 def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int, int], int]:
@@ -119,21 +108,21 @@ def _checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
     return ids.astype(np.int32)
 
 
-def _document_ends(starts: Sequence[int] | None, length: int) -> np.ndarray:
-    """Return the position after the last word of each document."""
+def _documents(starts: Sequence[int] | None, length: int) -> np.ndarray | None:
+    """Return the number of the document that each word is in."""
     if starts is None:
-        return np.array([length])
+        return None
     starts = np.asarray(starts)
     if len(starts) < 2 or starts[0] != 0 or starts[-1] != length or (np.diff(starts) < 0).any():
         raise ValueError(f"starts is {starts}; it should rise from 0 to {length}, the length of the text")
-    return np.unique(starts[1:])
+    return np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
 
 
 # -------------------------------------------------------------------------------------------------- weighting
 
 
 def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float = 0.0) -> sparse.csr_array:
-    """Weigh counts by positive pointwise mutual information [church1990word]_ [bullinaria2007extracting]_.
+    """Weigh counts by positive pointwise mutual information [Church1990]_ [Bullinaria2007]_.
 
     With n the sum of all counts, entry (i, j) becomes
 
@@ -145,7 +134,7 @@ def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float =
         Counts, not negative, shape (V, C).
     alpha : float
         Power applied to the context counts when the probability of a context is taken; 0.75 makes rare
-        contexts weigh less [levy2015improving]_.
+        contexts weigh less [Levy2015]_.
     shift : float
         Subtracted before the cut at 0, in bits.
 
@@ -195,7 +184,7 @@ def without_contexts(counts: sparse.sparray | np.ndarray, ids: Iterable[int]) ->
 
 
 def positive_correlation(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
-    """Weigh counts by the square root of the positive part of Pearson's correlation [rohde2005improved]_.
+    """Weigh counts by the square root of the positive part of Pearson's correlation [Rohde2005]_.
 
     Two events are correlated here: one of the two words is i, and the other is j.  A pair that was never seen
     has a negative correlation, so zeros stay zeros.
@@ -283,7 +272,7 @@ def randomized_svd(
     oversampling: int = 10,
     iterations: int = 3,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return about the `rank` largest singular values and their left vectors [halko2011finding]_.
+    """Return about the `rank` largest singular values and their left vectors [Halko2011]_.
 
     Products with a few random vectors show in which directions the matrix is long.  Within these directions
     an ordinary SVD of a small matrix does the rest.
@@ -338,7 +327,7 @@ def word_vectors(u: np.ndarray, s: np.ndarray, power: float = 0.5) -> np.ndarray
         From one of the decompositions above, shapes (V, D) and (D,).
     power : float
         1 keeps the lengths that the matrix has, 0 makes all directions count the same; a value between them
-        was found best for similarity [levy2015improving]_.
+        was found best for similarity [Levy2015]_.
     """
     return (u * s**power).astype(np.float32)
 

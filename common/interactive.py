@@ -87,7 +87,7 @@ PLAYER_CSS = (
     "background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
     ".bk-controls button[aria-disabled=true]{color:var(--bk-muted);border-style:dashed;cursor:default}"
     ".bk-controls :focus-visible,.bk-stage:focus-visible{outline:3px solid var(--bk-fwd);outline-offset:2px}"
-    ".bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center;text-wrap:balance}"
+    ".book-figure .bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center;text-wrap:balance}"
     ".bk-hidden{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;"
     "clip-path:inset(50%);white-space:nowrap;border:0}"
     "@media (prefers-reduced-motion:reduce){.bk-controls .bk-play{display:none}}"
@@ -172,6 +172,10 @@ PLAYER_JS = r"""
       });
     });
     if (play) { play.addEventListener("click", function () { if (timer) { stop(); } else { start(); } }); }
+    // JupyterLab's shortcuts would take the arrow keys from the slider and Enter from the buttons.
+    figure.querySelectorAll("input, select, button, .bk-stage").forEach(function (element) {
+      element.setAttribute("data-lm-suppress-shortcuts", "true");
+    });
     show();
     controls.hidden = false;
   });
@@ -579,11 +583,7 @@ class Player:
         buttons.append(f'<button type="button" data-step="1" aria-label="next: next {what}">next ▶︎</button>')
         controls.append(f'<span class="bk-buttons">{"".join(buttons)}</span>')
         inside = "".join(controls)
-        return (
-            '<div class="bk-controls" role="group" aria-label="Move the figure" '
-            # JupyterLab's own shortcuts would take the arrow keys away from the slider.
-            f'data-lm-suppress-shortcuts="true" hidden>{inside}</div>'
-        )
+        return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{inside}</div>'
 
     # ------------------------------------------------------------------ the live kernel
 

@@ -1,0 +1,124 @@
+"""How benchmarks are found, run in two processes, compared and printed; not what they measure."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import Benchmark
+from benchmarks.__main__ import find, installed, table_line
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FAKE = """
+import os, time
+from benchmarks import Benchmark
+
+def ours():
+    assert os.environ["OPENBLAS_NUM_THREADS"] == os.environ["BENCH_THREADS"] == "1"
+    return lambda: time.sleep(0.01) or 30
+
+def peer():
+    return lambda: time.sleep(0.01) or 10
+
+def broken():
+    raise OSError("nothing works")
+
+def report():
+    return {"pid": os.getpid()}
+
+short = {"unit": "naps", "against": "a sleeper", "turns": 3, "seconds": 0.02}
+BENCHMARKS = [
+    Benchmark("sleep", ours=ours, peer=peer, report=report, **short),
+    Benchmark("sleep-broken", ours=ours, peer=broken, **short),
+    Benchmark("sleep-lacking", ours=ours, peer=peer, needs=("no_such_package==1.0",), **short),
+]
+"""
+
+PRETEND = """
+import benchmarks.__main__ as program
+import fake_benchmarks
+
+def find(names):
+    return [("fake_benchmarks", b) for name in names for b in fake_benchmarks.BENCHMARKS if b.name == name]
+
+program.find = find
+"""
+
+
+def run(*arguments, fake=None, **environment):
+    """The command line; with ``fake``, a folder, the benchmarks above take the place of the real ones."""
+    code = "import sys; from benchmarks.__main__ import main; sys.exit(main())"
+    if fake is not None:
+        (fake / "fake_benchmarks.py").write_text(FAKE)
+        (fake / "pretend.py").write_text(PRETEND)
+        code = f"import pretend; {code}"
+    path = os.pathsep.join([str(ROOT), *([str(fake)] if fake else [])])
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, "BENCH_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_every_benchmark_is_found_once_and_by_the_beginning_of_its_name():
+    names = [benchmark.name for _, benchmark in find([])]
+    assert "two-layer" in names and len(set(names)) == len(names)
+    assert [b.name for _, b in find(["two"])] == [name for name in names if name.startswith("two")]
+
+
+def test_an_unknown_name_gets_one_sentence():
+    done = run("nonsense")
+    assert done.returncode != 0 and len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("no benchmark's name begins with 'nonsense'; there are ")
+
+
+@pytest.mark.parametrize("threads", ["0", "many", "-1"])
+def test_a_nonsense_number_of_threads_gets_one_sentence(threads):
+    done = run("--list", BENCH_THREADS=threads)
+    assert done.returncode != 0
+    assert done.stderr.strip() == f"BENCH_THREADS is {threads!r}; it should be a whole number, at least 1."
+
+
+def test_both_sides_run_and_the_ratio_is_that_of_their_rates(tmp_path):
+    done = run("--json", "sleep", fake=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {"name", "ours", "peer", "unit", "ratio", "against", "threads", "pid"} == result.keys()
+    assert result["name"] == "sleep" and result["unit"] == "naps/s" and result["threads"] == 1
+    assert result["ours"] > 0 and result["peer"] > 0
+    assert result["ratio"] == pytest.approx(result["ours"] / result["peer"], rel=0.01)
+
+
+def test_a_missing_package_gets_one_sentence_and_the_rest_still_runs(tmp_path):
+    done = run("sleep-lacking", "sleep", fake=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "sleep-lacking needs no_such_package==1.0: python -m pip install no_such_package==1.0"
+    )
+    assert "sleep  " in done.stdout and "ratio" in done.stdout
+
+
+def test_a_side_that_fails_shows_its_error_and_ends_the_run(tmp_path):
+    done = run("sleep-broken", fake=tmp_path)
+    assert done.returncode != 0
+    assert "nothing works" in done.stderr
+    assert done.stderr.strip().splitlines()[-1] == "a benchmark failed; its error is above."
+
+
+def test_installed_looks_at_the_name_before_the_version():
+    assert installed("numpy==1.0") and installed("numpy>=2,<3") and not installed("no-such-package==1.0")
+
+
+def test_a_line_of_the_table_names_both_sides():
+    benchmark = Benchmark("name", "words", ours=dict, peer=dict, against="gensim")
+    result = {"name": "name", "ours": 2000.0, "peer": 1000.0, "unit": "words/s", "ratio": 2.0, "quality": 0.5}
+    line = table_line(benchmark, result)
+    assert all(
+        part in line for part in ("name", "2,000", "gensim", "1,000", "words/s", "ratio 2.00", "quality: 0.5")
+    )

@@ -6,6 +6,8 @@ their input, and work along the last axis where an axis is meant.
 
 from __future__ import annotations
 
+import math
+
 from common.backend import Array, np, xp
 
 
@@ -59,6 +61,23 @@ def below_max(x: Array) -> Array:
     """
     with np.errstate(over="ignore"):
         return x - x.max(axis=-1, keepdims=True)
+
+
+def within_reach_of_exp(x: Array) -> Array:
+    """``x``, with its maximum subtracted in those rows whose ``exp``, or the sum of it, might overflow.
+
+    The quotient ``exp(x) / sum(exp(x))`` is the same either way. The scores of most networks are moderate;
+    then ``x`` itself is returned, and a pass over all numbers is saved.
+    """
+    if x.size == 0:
+        return x
+    limit = 0.5 * math.log(float(xp.finfo(x.dtype).max) / x.shape[-1])
+    largest = x.max(axis=-1, keepdims=True)
+    far = ~(xp.abs(largest) < limit)
+    if not far.any():
+        return x
+    with np.errstate(over="ignore"):  # as in below_max
+        return x - largest * far
 
 
 def softplus(x: Array) -> Array:

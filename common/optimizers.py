@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from numbers import Real
 
 from common.backend import Array, xp
+from common.pieces import by_rows
 from common.row_gradient import RowGradient
 
 
@@ -62,11 +63,15 @@ class Optimizer:
             if isinstance(grad, RowGradient):
                 self._update_rows(param, grad, memory)
             else:
-                self.rule(param, grad, *memory)
+                self._update_all(param, grad, memory)
 
     def rule(self, param: Array, grad: Array, *memory: Array) -> None:
         """Change ``param`` and ``memory`` in place, each number by itself."""
         raise NotImplementedError
+
+    def _update_all(self, param: Array, grad: Array, memory: list[Array]) -> None:
+        arrays = [array[None] if param.ndim == 0 else array for array in (param, grad, *memory)]
+        by_rows(lambda rows: self.rule(*(array[rows] for array in arrays)), arrays[0])
 
     def _update_rows(self, param: Array, grad: RowGradient, memory: list[Array]) -> None:
         arrays = [param, *memory]

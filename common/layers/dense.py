@@ -30,14 +30,14 @@ class MatMul(Layer):
         require_float("x", x, like=W)
         require_last_axis("x", x, len(W))
         self.x = x
-        return x @ W
+        return product(x, W)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (..., H) to the gradient of x (..., D)."""
         (W,) = self.params
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         self.grads = [matrix(self.x).T @ matrix(dout)]
-        return dout @ W.T
+        return product(dout, W.T)
 
     def sizes(self) -> dict[str, object]:
         return dict(zip("DH", self.params[0].shape))
@@ -70,7 +70,7 @@ class Affine(Layer):
         require_float("x", x, like=W)
         require_last_axis("x", x, len(W))
         self.x = x
-        y = x @ W
+        y = product(x, W)
         y += b
         return y
 
@@ -80,7 +80,7 @@ class Affine(Layer):
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         dy = matrix(dout)
         self.grads = [matrix(self.x).T @ dy, dy.sum(axis=0)]
-        return None if self.first else dout @ W.T
+        return None if self.first else product(dout, W.T)
 
     def sizes(self) -> dict[str, object]:
         return dict(zip("DH", self.params[0].shape))
@@ -89,3 +89,8 @@ class Affine(Layer):
 def matrix(x: Array) -> Array:
     """Lay all leading axes end to end: (..., D) becomes (n, D)."""
     return x.reshape(-1, x.shape[-1])
+
+
+def product(x: Array, W: Array) -> Array:
+    """``x @ W`` for any leading axes, as one product, where ``@`` would make one for each entry of axis 0."""
+    return (matrix(x) @ W).reshape(*x.shape[:-1], W.shape[1])

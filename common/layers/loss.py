@@ -7,8 +7,9 @@ zero to the loss and to every gradient.
 from __future__ import annotations
 
 from common.backend import Array, xp
-from common.functions import below_max, sigmoid, softplus
+from common.functions import sigmoid, softplus, within_reach_of_exp
 from common.layers.base import Layer
+from common.pieces import by_rows
 from common.require import require_float, require_ids, require_shape
 
 
@@ -21,6 +22,7 @@ class SoftmaxWithLoss(Layer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.exp: Array | None = None  # of the scores; the same memory serves the next scores of this shape
 
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
         """Return the loss, one number.
@@ -36,22 +38,33 @@ class SoftmaxWithLoss(Layer):
             raise ValueError("x has shape (); it should be (..., V), one score for each class.")
         require_ids("t", t, x.shape[-1])
         require_shape("t", t, x.shape[:-1])
-        self.t = t[..., None]
-        self.share = share_of_each(t, mask, x.dtype)[..., None]  # (..., 1)
-        z = below_max(x)
-        log_p = xp.maximum(xp.take_along_axis(z, self.t, axis=-1), xp.finfo(x.dtype).min / 2)
-        self.exp = xp.exp(z, out=z)
-        self.sum = self.exp.sum(axis=-1, keepdims=True)
-        log_p = log_p - xp.log(self.sum)
+        self.shape = x.shape
+        self.t = t.reshape(-1, 1)  # (n, 1): all positions in one row of rows
+        self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
+        x = x.reshape(len(self.t), x.shape[-1])  # (n, V)
+        if self.exp is None or self.exp.shape != x.shape or self.exp.dtype != x.dtype:
+            self.exp = xp.empty(x.shape, dtype=x.dtype)
+        self.sum = xp.empty_like(x[:, :1])
+        score = xp.empty_like(self.sum)  # of the right class
+
+        def exponentials(rows: slice) -> None:
+            z = within_reach_of_exp(x[rows])
+            score[rows] = xp.take_along_axis(z, self.t[rows], axis=1)
+            xp.exp(z, out=self.exp[rows])
+            self.exp[rows].sum(axis=1, keepdims=True, out=self.sum[rows])
+
+        by_rows(exponentials, x)
+        log_p = xp.maximum(score, xp.finfo(x.dtype).min / 2) - xp.log(self.sum)
         return -(self.share * log_p).sum()
 
     def backward(self, dout: float = 1) -> Array:
         """Return the gradient of x: ``(y - t)``, times each position's share of the mean."""
         share = self.share * dout
-        dx = self.exp * (share / self.sum)  # y, shared out
-        rows = dx.reshape(-1, dx.shape[-1])  # (n, V)
-        rows[xp.arange(len(rows)), self.t.ravel()] -= share.ravel()
-        return rows.reshape(dx.shape)
+        scale = share / self.sum
+        dx = xp.empty_like(self.exp)  # (n, V)
+        by_rows(lambda rows: xp.multiply(self.exp[rows], scale[rows], out=dx[rows]), dx)  # y, shared out
+        dx[xp.arange(len(dx)), self.t.ravel()] -= share.ravel()
+        return dx.reshape(self.shape)
 
 
 class SigmoidWithLoss(Layer):

@@ -1,0 +1,220 @@
+"""One training step of a recurrent language model: embedding, one recurrent layer, softmax over 10,000 words.
+
+Both sides start from the same weights and read the same words: forward from the state in which the last step
+ended, loss, backward, clipping, SGD.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import Benchmark
+from benchmarks._naive_recurrent import naive_step
+
+N, T, V = 20, 35, 10_000
+LR, MAX_NORM = 1.0, 0.25
+
+
+def data(kind: str, H: int) -> dict[str, np.ndarray]:
+    """Weights in our layout, and the words: the same for all sides."""
+    rng = np.random.default_rng(1984)
+    gates = {"rnn": 1, "lstm": 4, "gru": 3}[kind]
+    shapes = {"Wx": (H, gates * H), "Wh": (H, gates * H), "b": (gates * H,), "W_out": (H, V)}
+    if kind == "gru":
+        shapes["bh"] = (gates * H,)
+    arrays = {name: rng.standard_normal(shape) * H**-0.5 for name, shape in shapes.items()}
+    arrays["W_embed"] = 0.1 * rng.standard_normal((V, H))
+    arrays["b_out"] = np.zeros(V)
+    # Words as a text has them: a few are frequent, most are rare.
+    p = 1 / np.arange(1, V + 1)
+    words = rng.choice(V, size=(N, T + 1), p=p / p.sum())
+    return {name: a.astype(np.float32) for name, a in arrays.items()} | {
+        "xs": words[:, :-1].copy(),
+        "ts": words[:, 1:].copy(),
+    }
+
+
+def ours_step(kind: str, H: int) -> Callable[[], float]:
+    from common.layers import GRU, LSTM, RNN, Affine, Embedding, Model, SoftmaxWithLoss, unique_parameters
+    from common.optimizers import SGD
+    from common.training import clip_gradients
+
+    a = data(kind, H)
+    layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[kind]
+    biases = [a["b"], a["bh"]] if kind == "gru" else [a["b"]]
+
+    class WordModel(Model):
+        def __init__(self) -> None:
+            self.embedding = Embedding(a["W_embed"])
+            self.recurrent = layer(a["Wx"], a["Wh"], *biases, stateful=True)
+            self.affine = Affine(a["W_out"], a["b_out"])
+            self.loss = SoftmaxWithLoss()
+
+        def forward(self, xs, ts):
+            hs = self.recurrent.forward(self.embedding.forward(xs))
+            return self.loss.forward(self.affine.forward(hs), ts)
+
+        def backward(self, dout=1):
+            dhs = self.affine.backward(self.loss.backward(dout))
+            self.embedding.backward(self.recurrent.backward(dhs))
+
+    model, optimizer = WordModel(), SGD(LR)
+
+    def step() -> float:
+        loss = model.forward(a["xs"], a["ts"])
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, MAX_NORM)
+        optimizer.update(params, grads)
+        return float(loss)
+
+    return step
+
+
+def peer_step(kind: str, H: int) -> Callable[[], float]:
+    import torch
+
+    torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    a = {name: torch.from_numpy(array) for name, array in data(kind, H).items()}
+    layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
+
+    class WordModel(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = torch.nn.Embedding(V, H)
+            self.recurrent = layer(H, H, batch_first=True)
+            self.affine = torch.nn.Linear(H, V)
+            self.state = None
+
+        def forward(self, xs):
+            hs, state = self.recurrent(self.embedding(xs), self.state)
+            self.state = tuple(s.detach() for s in state) if kind == "lstm" else state.detach()
+            return self.affine(hs)
+
+    def theirs(p: torch.Tensor) -> torch.Tensor:
+        """The LSTM's output gate comes last with PyTorch, and first with us; weights are transposed."""
+        return (torch.cat([p[..., H:], p[..., :H]], dim=-1) if kind == "lstm" else p).T
+
+    model = WordModel()
+    with torch.no_grad():
+        model.embedding.weight.copy_(a["W_embed"])
+        model.recurrent.weight_ih_l0.copy_(theirs(a["Wx"]))
+        model.recurrent.weight_hh_l0.copy_(theirs(a["Wh"]))
+        model.recurrent.bias_ih_l0.copy_(theirs(a["b"][None]).ravel())
+        model.recurrent.bias_hh_l0.copy_(a["bh"] if kind == "gru" else torch.zeros_like(a["b"]))
+        model.affine.weight.copy_(a["W_out"].T)
+        model.affine.bias.copy_(a["b_out"])
+    if kind != "gru":  # elsewhere the second bias is only added to the first: one that learns will do
+        model.recurrent.bias_hh_l0.requires_grad_(False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    cross_entropy = torch.nn.CrossEntropyLoss()
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(a["xs"]).reshape(-1, V), a["ts"].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def timed(step: Callable[[], float]) -> Callable[[], float]:
+    """One step a call; returns the words read."""
+
+    def work() -> float:
+        step()
+        return N * T
+
+    return work
+
+
+def ours(kind: str, H: int) -> Callable[[], float]:
+    return timed(ours_step(kind, H))
+
+
+def peer(kind: str, H: int) -> Callable[[], float]:
+    return timed(peer_step(kind, H))
+
+
+def naive(kind: str, H: int) -> Callable[[], float]:
+    return timed(naive_step(data(kind, H), LR, MAX_NORM))
+
+
+def report(kind: str, H: int) -> dict[str, Any]:
+    """Both sides do the same (their losses after 3 steps from the same weights), and the memory they take."""
+    losses = [[step() for _ in range(3)][-1] for step in (ours_step(kind, H), peer_step(kind, H))]
+    require_equal(losses)
+    peaks = [peak_memory(f"{side}({kind!r}, {H})") for side in ("ours_step", "peer_step")]
+    return {
+        "loss after 3 steps": [round(loss, 4) for loss in losses],
+        "peak MB of the steps": [round(step) for step, _ in peaks],
+        "peak MB of the process": [round(process) for _, process in peaks],
+    }
+
+
+def naive_report(H: int) -> dict[str, Any]:
+    """Both sides do the same."""
+    losses = [
+        [step() for _ in range(3)][-1]
+        for step in (ours_step("lstm", H), naive_step(data("lstm", H), LR, MAX_NORM))
+    ]
+    require_equal(losses)
+    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+
+
+def require_equal(losses: list[float]) -> None:
+    if not np.isclose(*losses, rtol=1e-4):
+        raise AssertionError(f"the losses differ after 3 steps: ours {losses[0]}, the peer's {losses[1]}")
+
+
+def peak_memory(make: str) -> tuple[float, float]:
+    """MB that three steps add at most to what a new process holds when weights and data are ready; and in
+    all."""
+    code = (
+        "import resource\n"
+        "from benchmarks.recurrent import *\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        f"step = {make}\n"
+        "ready = peak()\n"
+        "for _ in range(3): step()\n"
+        "print(peak() - ready, peak())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return tuple(float(number) for number in done.stdout.split())
+
+
+BENCHMARKS = [
+    Benchmark(
+        name=f"{kind}-{H}",
+        unit="words",
+        ours=partial(ours, kind, H),
+        peer=partial(peer, kind, H),
+        against="PyTorch",
+        needs=("torch==2.13.0",),
+        turns=15,
+        seconds=0.2,
+        report=partial(report, kind, H),
+    )
+    for kind, H in (("rnn", 100), ("gru", 100), ("lstm", 100), ("lstm", 650))
+] + [
+    Benchmark(
+        name=f"lstm-{H}-naive",
+        unit="words",
+        ours=partial(ours, "lstm", H),
+        peer=partial(naive, "lstm", H),
+        against="layer objects",
+        turns=5,
+        seconds=0.2,
+        report=partial(naive_report, H),
+    )
+    for H in (100, 650)
+]

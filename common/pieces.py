@@ -1,0 +1,70 @@
+"""A large array, piece by piece: pieces that fit into the cache of a core, on all cores at once.
+
+NumPy computes ``exp(x)`` of seven million numbers on one core, and hands them through main memory for each
+operation in turn. Cut into pieces of a few hundred thousand bytes, the result of one operation is still in
+the core's cache when the next one needs it; and while NumPy computes, Python lets other threads run, so two
+cores can work on two halves. Each number is computed as before: the results are the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
+from itertools import pairwise
+
+from common.backend import Array, np, xp
+
+PIECE = 1 << 17
+"""Numbers in a piece."""
+
+
+def threads() -> int:
+    """As many as the matrix products use: what ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` says, else one
+    for each core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(name, "").isdecimal():
+            return max(int(os.environ[name]), 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+THREADS = threads()
+
+
+@cache
+def workers(process: int) -> ThreadPoolExecutor:
+    """The other threads; a process that was forked off needs its own."""
+    return ThreadPoolExecutor(THREADS - 1, thread_name_prefix="pieces")
+
+
+def by_rows(work: Callable[[slice], object], x: Array) -> None:
+    """Call ``work(rows)`` for slices of axis 0 that together are all of ``x``, each slice once.
+
+    Parameters
+    ----------
+    work : function
+        Takes a slice, and changes its rows of some arrays and of nothing else. It is called from several
+        threads.
+    x : array
+        Its shape says how many rows there are and how long each is. A small one, or one on a GPU, is done in
+        one piece.
+    """
+    if xp is not np or x.size <= 2 * PIECE:
+        work(slice(0, len(x)))
+        return
+    step = max(PIECE * len(x) // x.size, 1)
+    ends = [len(x) * i // THREADS for i in range(THREADS + 1)]
+
+    def share(start: int, stop: int) -> None:
+        for first in range(start, stop, step):
+            work(slice(first, min(first + step, stop)))
+
+    others = [
+        workers(os.getpid()).submit(copy_context().run, share, *bounds)  # with NumPy's errstate of the caller
+        for bounds in pairwise(ends[1:])
+    ]
+    share(*ends[:2])
+    for other in others:
+        other.result()

@@ -111,7 +111,7 @@ BASE_CSS = (
 HTML_CSS = (
     ".bk-strip{display:flex;flex-wrap:wrap;gap:.25rem .3rem;justify-content:center;line-height:1.5;"
     "list-style:none;margin:.4rem 0;padding:0}"
-    ".bk-strip li{display:inline-block;margin:0;padding:.1em .4em;border-radius:.25em;color:#1a1a1a;"
+    ".bk-strip li{display:inline-block;margin:0;padding:.1em .4em;border-radius:.25em;color:#000;"
     "border:1px solid var(--bk-line);white-space:pre}"
     ".bk-strip li.bk-deep{color:#fff}.bk-strip small{display:block;font-size:.75em;text-align:center}"
     ".book-figure .bk-table{margin:.4rem auto;border-collapse:collapse;font-size:.92em;color:var(--bk-fg);"

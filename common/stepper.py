@@ -507,7 +507,10 @@ def stepper(
         lambda step: picture.draw(all_steps[step]).svg(),
         {"step": range(len(all_steps))},
         alt=alt,
-        note=lambda step: all_steps[step].text,
+        # A formula breaks at a sum or in an array, not inside a product.
+        note=lambda step: (
+            all_steps[step].text.replace(" · ", "\u00a0·\u00a0").replace(" = ", "\u00a0=\u00a0")
+        ),
         caption=caption,
         name=name,
         seconds=2.0,

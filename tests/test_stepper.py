@@ -162,7 +162,9 @@ def test_a_stepper_is_a_figure_that_moves():
     assert data["labels"] == [[f"{k} of 5" for k in range(6)]]
     assert data["alts"][5].startswith("(a + b) · c. Backward 2 of 2.")
     assert data["alts"][5].endswith("Gradients: ∂y/∂y = 1; ∂y/∂s = 3; ∂y/∂c = 3; ∂y/∂a = 3; ∂y/∂b = 3.")
-    assert data["notes"][1] == "Forward 1 of 2. <em>+ node:</em> s = a + b = 2 + 1 = 3."
+    assert (
+        data["notes"][1].replace("\u00a0", " ") == "Forward 1 of 2. <em>+ node:</em> s = a + b = 2 + 1 = 3."
+    )
     assert len(set(data["frames"])) == 6 and len(player.html) < 40_000
     widget = player.widget()
     widget.controls["step"].value = 4

@@ -86,6 +86,66 @@ def test_layers_functions_and_optimizers_run_on_the_stand_in():
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
 
 
+TRAINING = """
+import sys
+import numpy as np
+from common.backend import xp
+from common.checks import check_layer
+from common.initializers import gaussian, xavier, zeros
+from common.layers import Affine, Dropout, Embedding, Model, SoftmaxWithLoss
+from common.optimizers import Adam
+from common.training import Trainer
+from common.weights import load_weights, save_weights
+
+assert xp.__name__ == "cupy"
+
+class Net(Model):
+    def __init__(self, rng):
+        self.layers = [Embedding(gaussian(rng, 6, 4)), Dropout(0.1, rng), Affine(xavier(rng, 4, 3), zeros(3))]
+        self.loss = SoftmaxWithLoss()
+
+    def forward(self, x, t):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return self.loss.forward(x, t)
+
+    def backward(self, dout=1):
+        dout = self.loss.backward(dout)
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+
+def train(epochs, checkpoint=None):
+    rng = np.random.default_rng(1984)
+    trainer = Trainer(Net(rng), Adam(0.05), rng, max_grad_norm=1.0)
+    trainer.fit(x, x % 3, epochs, 8, checkpoint=checkpoint, checkpoint_every=3)
+    return trainer
+
+x = xp.asarray(np.arange(60) % 6)
+folder = sys.argv[1]
+whole = train(6)
+train(4, folder + "/run.npz")
+resumed = train(6, folder + "/run.npz")
+assert whole.history == resumed.history and whole.history[-1] < 0.5 * whole.history[0]
+save_weights(folder + "/weights.npz", whole.model)
+load_weights(folder + "/weights.npz", resumed.model)
+resumed.model.layers[2].params[0][0, 0] = float("nan")
+try:
+    resumed.fit(x, x % 3, 1, 8)
+except FloatingPointError as error:
+    print(error)
+rng = np.random.default_rng(0)
+W, b, v = (xp.asarray(rng.standard_normal(shape)) for shape in ((4, 3), 3, (2, 4)))
+check_layer(Affine(W, b), v, rng=rng)
+"""
+
+
+def test_training_checkpoints_and_weights_run_on_the_stand_in(tmp_path):
+    path = f"{ROOT / 'tests' / 'standin'}{os.pathsep}{ROOT}"
+    done = python("-c", TRAINING, str(tmp_path), path=path, BOOK_DEVICE="gpu")
+    assert done.returncode == 0, done.stderr
+    assert "layers.2 (Affine), forward" in done.stdout and "all 3 gradients of Affine agree" in done.stdout
+
+
 def test_to_numpy_gives_numpy():
     class OnDevice:
         def get(self):

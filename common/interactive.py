@@ -778,7 +778,7 @@ def shade(value: float, low: float, high: float) -> tuple[str, bool]:
     rgb = [round(255 + (part - 255) * abs(share)) for part in end]
     linear = [(c / 255 / 12.92) if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
     light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # The better of white and black text has a contrast of 4.58 at least; with dark grey it would not reach 4.5.
+    # The better of white and black text has a contrast of 4.58 at least; dark grey would not reach 4.5.
     deep = 1.05 / (light + 0.05) > (light + 0.05) / 0.05
     return f"#{rgb[0]:02x}{rgb[1]:02x}{rgb[2]:02x}", deep
 

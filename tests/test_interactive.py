@@ -174,9 +174,9 @@ def test_too_many_bytes_are_refused_with_what_would_fit():
         play(lambda k: f"<p>{k}{'x' * 1000}</p>", k=range(100), alt="{k}", max_bytes=20_000)
 
 
-def test_a_figure_of_thirty_plots_fits_its_budget():
-    player = play(line, epoch=range(1, 31), alt="{epoch}")
-    assert len(player.html.encode()) < interactive.MAX_BYTES / 3
+def test_a_figure_of_thirty_plots_would_fit_its_budget():
+    player = play(line, epoch=range(1, 7), alt="{epoch}")
+    assert 5 * len(player.html.encode()) < interactive.MAX_BYTES / 3
 
 
 # --- bad input ----------------------------------------------------------------------------------------------

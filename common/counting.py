@@ -61,9 +61,14 @@ def cooccurrence(
     ids = _checked_ids(ids, size)
     if operator.index(window) < 1:
         raise ValueError(f"window is {window}; it should be 1 or more")
-    shapes = {"flat": lambda d: 1.0, "harmonic": lambda d: 1 / d, "linear": lambda d: (window + 1 - d) / window}
-    if weighting not in shapes:
-        raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(shapes)}")
+    weights = {
+        "flat": lambda d: 1.0,
+        "harmonic": lambda d: 1 / d,
+        "linear": lambda d: (window + 1 - d) / window,
+    }
+    if weighting not in weights:
+        raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(weights)}")
+    weight = weights[weighting]
 
     document = _documents(starts, len(ids))
     after = sparse.csr_array((size, size))
@@ -72,7 +77,7 @@ def cooccurrence(
         if document is not None:
             same = document[:-d] == document[d:]
             word, later = word[same], later[same]
-        pairs = sparse.coo_array((np.full(len(word), shapes[weighting](d)), (word, later)), shape=(size, size))
+        pairs = sparse.coo_array((np.full(len(word), weight(d)), (word, later)), shape=(size, size))
         after = after + pairs.tocsr()  # adds up the pairs that occur more than once
     return (after + after.T).tocsr()  # what comes after me sees me before it
 

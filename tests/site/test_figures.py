@@ -91,7 +91,8 @@ def test_every_control_has_a_name(name, visit):
     for figure in figures(page):
         for control in figure.locator("input, select, button").all():
             label = control.evaluate(
-                "c => c.getAttribute('aria-label') || c.textContent.trim() || (c.labels && c.labels[0] || {}).textContent"
+                "c => c.getAttribute('aria-label') || c.textContent.trim()"
+                " || (c.labels && c.labels[0] || {}).textContent"
             )
             assert label, f"{figure.get_attribute('id')}: a control without a name"
 

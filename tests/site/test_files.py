@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from built import ROOT, SITE, chapters, content_pages
+from fontTools.ttLib import TTFont
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -215,6 +216,22 @@ def test_only_what_is_used_is_shipped():
     for name in content_pages():
         text = (SITE / f"{name}.html").read_text(encoding="utf-8")
         assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text
+
+
+def test_every_icon_has_its_shape():
+    """The icon fonts were cut down to what is used; a code without a shape would show as an empty box."""
+    static = SITE / "_static"
+    shapes = set()
+    for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
+        with TTFont(font) as opened:
+            shapes |= set(opened.getBestCmap())
+    codes = {
+        code
+        for sheet in static.rglob("*.css")
+        for code in re.findall(r'"\\(f[0-9a-f]{3})"', sheet.read_text(encoding="utf-8"))
+    }
+    assert len(codes) > 15
+    assert not {code for code in codes if int(code, 16) not in shapes}
 
 
 def test_the_sources_have_no_folder_that_sphinx_would_inject():

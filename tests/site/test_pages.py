@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def test_formulas_and_diagrams_keep_their_contrast(name, theme, visit):
             if ratio < 4.5:
                 weak.append(f"{word!r} in a drawing: {ratio:.2f}")
     assert not weak, "\n".join(weak)
-    if name in chapters():
+    if re.match(r"chapters/\d\d_", name):
         assert looked > 0, f"no formula and no text in a drawing was found on {name}"
 
 

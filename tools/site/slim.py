@@ -60,7 +60,7 @@ def slim_icons(site: Path) -> None:
     styles.write_text(text, "utf-8")
     codes = {0x20}
     for path in (site / "_static").rglob("*.css"):
-        found = re.findall(r'content:\s*"\\([0-9a-f]{2,5})', path.read_text("utf-8"))
+        found = re.findall(r'"\\([0-9a-f]{2,5})\b', path.read_text("utf-8"))
         codes |= {int(code, 16) for code in found}
     for font in fonts.glob("*.ttf"):
         with TTFont(font) as shapes:

@@ -54,7 +54,7 @@ full: .environment-book ## Run one notebook at full scale, hours: make full NB=c
 test: test-unit test-notebooks ## Unit tests, then every notebook compared strictly with its stored outputs
 
 .PHONY: test-unit
-test-unit: .environment-test ## Unit tests of common/ and tools/, and the rules every notebook keeps (ARGS="-k words")
+test-unit: .environment-test ## Unit tests, and the rules every notebook keeps (ARGS="-k words")
 	@$(VENV) -m pytest tests --ignore=tests/site $(ARGS)
 
 .PHONY: test-notebooks

@@ -7,11 +7,15 @@ this book uses a dozen icons and one way. That makes 0.25 MB less for a first vi
 from __future__ import annotations
 
 import io
+import logging
 import re
 from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
+
+# Sphinx shows what every logger says, and this one has something to say about every glyph.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 MATHJAX = (
     "startup.js",

@@ -313,6 +313,7 @@ def installed() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
 
+@functools.cache
 def allowed(*extras: str) -> set[str]:
     """The modules of Python, of this project and of the distributions that pyproject.toml declares."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -275,8 +275,8 @@ class Trainer:
         return [self.rng, *find_generators(self.model)]
 
     def _recurrent(self) -> list[tuple[str, Recurrent]]:
-        """The layers that may carry a state from one step to the next."""
-        return [(path, layer) for path, layer in walk(self.model) if isinstance(layer, Recurrent)]
+        """The layers that may carry a state from one step to the next, each with its name."""
+        return [(name, layer) for name, layer in walk(self.model) if isinstance(layer, Recurrent)]
 
     def _about(self) -> dict[str, Any]:
         """What must be the same in a run that continues another."""
@@ -295,9 +295,9 @@ class Trainer:
         for i, memory in enumerate(self.optimizer.state):
             for name, array in zip(self.optimizer.slots, memory):
                 arrays[f"optimizer/{i}/{name}"] = to_numpy(array)
-        for path, layer in self._recurrent():
+        for name, layer in self._recurrent():
             for i, part in enumerate(layer.start or ()):
-                arrays[f"state/{path}/{i}"] = to_numpy(part)
+                arrays[f"state/{name}/{i}"] = to_numpy(part)
         about = {
             "run": self._about(),
             "settings": self.optimizer.settings(),
@@ -337,8 +337,8 @@ class Trainer:
         ]
         for rng, state in zip(self._generators(), about["generators"]):
             rng.bit_generator.state = state
-        for path, layer in self._recurrent():
-            parts = [arrays.get(f"state/{path}/{i}") for i in range(len(layer.state_names))]
+        for name, layer in self._recurrent():
+            parts = [arrays.get(f"state/{name}/{i}") for i in range(len(layer.state_names))]
             layer.reset_state()
             if parts[0] is not None:
                 layer.set_state(*(xp.asarray(part) for part in parts))

@@ -1,0 +1,321 @@
+"""Language models: reading order, perplexity over every word, training that stops and goes on."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.checks import layer_errors
+from common.language_model import (
+    LanguageModel,
+    LanguageModelTrainer,
+    blocks,
+    continue_text,
+    perplexity,
+    recurrent,
+    strands,
+)
+from common.layers import GRU, LSTM, RNN, find_generators, unique_parameters, walk
+from common.layers.recurrent import Recurrent
+from common.optimizers import SGD, Adam
+from common.training import Trainer
+from common.weights import load_weights
+
+ROOT = Path(__file__).resolve().parent.parent
+V = 7
+rng = np.random.default_rng(0)
+CYCLE = np.arange(200) % V  # the next word is certain
+TEXT = np.where(rng.random(200) < 0.8, CYCLE, rng.integers(0, V, 200))
+
+
+def model(seed=1984, **settings):
+    settings = {"V": V, "D": 6, "H": 6} | settings
+    return LanguageModel(rng=np.random.default_rng(seed), **settings)
+
+
+def trainer(lr=1.0, dropout=0.0, max_grad_norm=1.0):
+    m = model(dropout=dropout)
+    return LanguageModelTrainer(m, SGD(lr), np.random.default_rng(0), max_grad_norm)
+
+
+def starts(m):
+    return [layer.start for _, layer in walk(m) if isinstance(layer, Recurrent)]
+
+
+# ---- the order of reading
+
+
+def test_strands_go_on_from_block_to_block_and_targets_are_the_next_words():
+    xs, ts = strands(np.arange(24), 3)  # 23 pairs: 7 for each strand, 2 left over
+    assert xs.tolist() == [list(range(0, 7)), list(range(7, 14)), list(range(14, 21))]
+    assert (ts == xs + 1).all()
+    read = list(blocks(xs, ts, 3))
+    assert [x.shape for x, _ in read] == [(3, 3), (3, 3), (3, 1)]
+    assert np.array_equal(np.concatenate([x for x, _ in read], axis=1), xs)
+    assert np.array_equal(np.concatenate([t for _, t in read], axis=1), ts)
+
+
+# ---- the model
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
+def test_gradients_of_the_whole_model(layer, tied):
+    settings = {"layer": layer, "tied": tied, "depth": 2, "dropout": 0.3, "variational": True}
+    m = model(dtype=np.float64, **settings)
+    for _, part in walk(m):
+        if isinstance(part, Recurrent):
+            part.stateful = False  # so that each of the check's calls begins at the same state
+    xs, ts = next(blocks(*strands(TEXT, 4), 5))
+    assert len(unique_parameters(m)[0]) == len(m.params) - tied
+    errors = layer_errors(m, xs, ts, rng=np.random.default_rng(0))
+    assert len(errors) == len(m.params) - tied
+    assert max(errors.values()) < 1e-7, errors
+
+
+def test_a_new_model_knows_nothing_and_its_forget_gates_are_open():
+    m = model()
+    assert perplexity(m, TEXT) == pytest.approx(V, rel=0.2)
+    b = m.layers[0].params[2]
+    assert (b[12:18] == 1).all() and (np.delete(b, range(12, 18)) == 0).all()
+    assert recurrent(GRU, np.random.default_rng(0), 3, 4).params[0].shape == (3, 12)
+
+
+# ---- perplexity
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 60])
+@pytest.mark.parametrize("T", [1, 4, 35])
+def test_perplexity_counts_every_word_once(batch_size, T):
+    class Counting:
+        training = True
+
+        def __init__(self):
+            self.seen = np.zeros(50, dtype=int)
+
+        def forward(self, xs, ts, mask):
+            assert (ts[mask] == xs[mask] + 1).all()
+            np.add.at(self.seen, ts[mask], 1)
+            return math.log(5) if mask.any() else 0.0
+
+    counting = Counting()
+    assert perplexity(counting, np.arange(50), batch_size, T) == pytest.approx(5)
+    assert counting.seen[0] == 0 and (counting.seen[1:] == 1).all()
+
+
+def test_perplexity_does_not_depend_on_the_length_of_blocks_and_leaves_the_model_alone():
+    m = model(dropout=0.5, dtype=np.float64)
+    m.forward(*next(blocks(*strands(TEXT, 4), 5)))
+    before, generators = starts(m), [g.bit_generator.state for g in find_generators(m)]
+    one, two = perplexity(m, TEXT[:43], 4, 3), perplexity(m, TEXT[:43], 4, 35)
+    assert one == pytest.approx(two, rel=1e-12)
+    assert m.training and all(a is b for a, b in zip(before, starts(m)))
+    assert generators == [g.bit_generator.state for g in find_generators(m)]
+    # Word by word, in one strand: the definition.
+    m.training = False
+    scores = []
+    for layer in m.layers:
+        if isinstance(layer, Recurrent):
+            layer.reset_state()
+    for word, target in pairwise(TEXT[:43]):
+        scores.append(float(m.forward(np.array([[word]]), np.array([[target]]))))
+    assert perplexity(m, TEXT[:43], 1, 10) == pytest.approx(math.exp(np.mean(scores)), rel=1e-12)
+
+
+# ---- training
+
+
+def test_a_model_learns_what_is_certain_and_writes_it():
+    m = model(H=16, D=16)
+    t = LanguageModelTrainer(m, Adam(0.02), np.random.default_rng(0), 5.0)
+    t.fit(CYCLE, epochs=15, batch_size=4, T=7, valid=CYCLE)
+    assert len(t.history) == 15 * 7 and len(t.perplexities) == 15  # 49 words a strand
+    assert t.best < 1.2
+    written = continue_text(m, [2, 3], 8, np.random.default_rng(0), temperature=0.5)
+    assert written == [4, 5, 6, 0, 1, 2, 3, 4]
+    assert written == continue_text(m, [2, 3], 8, np.random.default_rng(0), temperature=0.5)
+
+
+def test_each_epoch_begins_at_state_zero_and_each_block_where_the_last_ended():
+    t = trainer(lr=1e-30)  # the weights stay
+    t.fit(TEXT, epochs=2, batch_size=4, T=8)
+    assert t.history[:7] == t.history[7:]
+    m, expected = model(), []
+    for x, y in blocks(*strands(TEXT, 4), 8):
+        expected.append(float(m.forward(x, y)))
+    assert t.history[:7] == expected
+
+
+def test_the_learning_rate_is_divided_when_validation_stops_improving(tmp_path):
+    t, rates, kept = trainer(lr=2.0), [], tmp_path / "best.npz"
+    t.fit(CYCLE[:60], 12, 2, 5, TEXT[::-1].copy(), 4.0, kept, on_epoch=lambda t: rates.append(t.optimizer.lr))
+    best, expected, rate = math.inf, [], 2.0
+    for p in t.perplexities:
+        rate = rate if p < best else rate / 4
+        best = min(best, p)
+        expected.append(rate)
+    assert rates == expected and len(set(rates)) > 1
+    assert t.perplexities[-1] > t.best
+    load_weights(kept, t.model)
+    assert perplexity(t.model, TEXT[::-1].copy(), 2, 5) == t.best
+
+
+def run(t, checkpoint=None, **settings):
+    return t.fit(TEXT, 3, 4, 8, TEXT[:50], 2.0, checkpoint=checkpoint, **settings)
+
+
+def counted(t):
+    """Count in ``t.taken`` the steps that this trainer takes itself."""
+    t.taken, step = 0, t._step
+
+    def counting(x, y):
+        t.taken += 1
+        return step(x, y)
+
+    t._step = counting
+    return t
+
+
+def same_bits(one, two):
+    return (
+        one.history == two.history
+        and one.perplexities == two.perplexities
+        and one.optimizer.lr == two.optimizer.lr
+        and all(map(np.array_equal, one.model.params, two.model.params))
+        and all(map(np.array_equal, starts(one.model)[0], starts(two.model)[0]))
+    )
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 7, 12])
+def test_stopped_in_an_epoch_and_resumed_it_gives_the_same_bits(tmp_path, stop_after):
+    whole, stopped, resumed = trainer(dropout=0.2), trainer(dropout=0.2), trainer(dropout=0.2)
+    run(whole)
+    step, checkpoint = stopped._step, tmp_path / "a.checkpoint.npz"
+
+    def dies(x, t):
+        if len(stopped.history) == stop_after:
+            raise OSError("power cut")
+        return step(x, t)
+
+    stopped._step = dies
+    with pytest.raises(OSError, match="power cut"):
+        run(stopped, checkpoint, checkpoint_every=1)
+    run(counted(resumed), checkpoint)
+    assert resumed.taken == 21 - stop_after
+    assert same_bits(whole, resumed)
+
+
+def test_killed_with_minus_nine_it_resumes_to_the_same_bits(tmp_path):
+    checkpoint = tmp_path / "a.checkpoint.npz"
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from test_language_model import *\n"
+        "t = trainer(dropout=0.2)\n"
+        "die = lambda t: t.epoch == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run(t, sys.argv[3], checkpoint_every=1, on_epoch=die)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), str(ROOT / "tests"), str(checkpoint)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"BOOK_PROGRESS": "0"},
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    whole, resumed = trainer(dropout=0.2), trainer(dropout=0.2)
+    run(whole)
+    run(counted(resumed), checkpoint)
+    assert resumed.taken == 7  # of 21: step 14 was saved before the kill
+    assert same_bits(whole, resumed)
+
+
+def test_a_checkpoint_of_another_text_or_length_is_refused(tmp_path):
+    checkpoint = tmp_path / "a.checkpoint.npz"
+    run(trainer(), checkpoint)
+    with pytest.raises(ValueError, match="checkpoint of another run, with different data"):
+        trainer().fit(TEXT[::-1].copy(), 3, 4, 8, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="checkpoint of another run, with different T"):
+        trainer().fit(TEXT, 3, 4, 9, checkpoint=checkpoint)
+
+
+def test_an_exploding_loss_is_named_and_weights_and_state_are_as_before():
+    t = trainer(lr=3e38, max_grad_norm=None)
+    with pytest.raises(FloatingPointError, match=r"epoch 1, step \d+: .* gave numbers that are not finite"):
+        t.fit(TEXT, 1, 4, 8)
+    assert all(np.isfinite(p).all() for p in t.model.params)
+    assert all(np.isfinite(part).all() for part in starts(t.model)[0])
+
+
+def test_the_plain_trainer_keeps_the_state_of_stateful_layers_too(tmp_path):
+    xs, ts = strands(TEXT, 4)
+    checkpoint = tmp_path / "a.checkpoint.npz"
+
+    def plain():
+        return Trainer(model(), SGD(0.5), np.random.default_rng(0))
+
+    one, two = plain(), plain()
+    one.fit(xs, ts, 2, 2, checkpoint=checkpoint)
+    two.fit(xs, ts, 2, 2, checkpoint=checkpoint)
+    assert all(map(np.array_equal, starts(one.model)[0], starts(two.model)[0]))
+
+
+# ---- bad input
+
+BAD = {
+    "short": (lambda: strands(np.arange(4), 4), "ids has 4 words; it should have at least 5"),
+    "short for training": (lambda: trainer().fit(TEXT[:4], 1, 4, 8), "ids has 4 words; it should have"),
+    "one word": (lambda: perplexity(model(), TEXT[:1]), "ids has 1 words; it should have at least 2"),
+    "T=0": (lambda: trainer().fit(TEXT, 1, 4, 0), "T is 0; it should be a whole number, at least 1"),
+    "no batch": (lambda: strands(TEXT, 0), "batch_size is 0; it should be a whole number"),
+    "a sentence": (lambda: strands(["to", "be"], 1), "holds <U2; it should be one row of ids"),
+    "two axes": (lambda: strands(TEXT.reshape(2, 100), 1), r"ids has shape \(2, 100\)"),
+    "ids out of range": (
+        lambda: trainer().fit(TEXT + 1, 1, 4, 8),
+        "ids holds numbers from 1 to 7; they should lie between 0 and 6",
+    ),
+    "validation out of range": (
+        lambda: trainer().fit(TEXT, 1, 4, 8, TEXT - 1),
+        "valid holds numbers from -1 to 5; they should lie between 0 and 6",
+    ),
+    "no validation": (lambda: trainer().fit(TEXT, 1, 4, 8, divide_lr=4), "valid is None; divide_lr"),
+    "divide_lr": (
+        lambda: trainer().fit(TEXT, 1, 4, 8, TEXT, 0.5),
+        "divide_lr is 0.5; it should be at least 1",
+    ),
+    "tied": (lambda: model(D=5, tied=True), "D is 5 and H is 6; they should be equal when tied=True"),
+    "V=0": (lambda: model(V=0), "V is 0; it should be a whole number, at least 1"),
+    "layer": (lambda: model(layer="LSTM"), "layer is 'LSTM'; it should be RNN, LSTM or GRU"),
+    "nothing to go on": (
+        lambda: continue_text(model(), [], 5, np.random.default_rng(0)),
+        "ids is empty; it should hold at least one word",
+    ),
+    "temperature": (
+        lambda: continue_text(model(), [1], 5, np.random.default_rng(0), 0),
+        "temperature is 0; it should be a positive number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_sentence(name):
+    call, sentence = BAD[name]
+    with pytest.raises(ValueError, match=sentence) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+# ---- what the benchmarks compare
+
+
+def test_the_naive_model_of_the_benchmarks_computes_the_same():
+    from benchmarks._naive_recurrent import naive_step
+    from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
+
+    ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
+    for _ in range(3):
+        assert ours() == pytest.approx(naive(), rel=1e-5)

@@ -161,6 +161,7 @@ def test_with_both_settings(small_book):
     path = "chapters/01_neural_network_review.ipynb"
     assert f"https://colab.research.google.com/github/somebody/a-book/blob/main/{path}" in chapter
     assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Fchapters%2F01" in chapter
+    assert "!git clone --depth 1 https://github.com/somebody/a-book book" in chapter
     assert f"https://book.example/lite/lab/index.html?path={path}" in chapter
     assert (
         '<link rel="canonical" href="https://book.example/deep/chapters/01_neural_network_review.html"'

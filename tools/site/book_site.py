@@ -210,6 +210,13 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
         f'<li class="chapter-launch"><a href="{html.escape(url)}">Open in {name}</a></li>'
         for name, url in launch_links(app, docname)
     ]
+    options = app.config.html_theme_options
+    if any(name == "Colab" for name, _ in launch_links(app, docname)):
+        parts.append(
+            '<li class="chapter-note">In Colab, run this cell first: '
+            f'<code class="literal">!git clone --depth 1 {html.escape(options["repository_url"])} book</code> '
+            '<code class="literal">%cd book</code> <code class="literal">%pip install -q -e .</code></li>'
+        )
     markup = f'<ul class="chapter-header" aria-label="About this chapter">{"".join(parts)}</ul>'
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", markup, format="html"))
 

@@ -198,7 +198,7 @@ def source_text(key: str) -> str:
     """
     found = re.search(rf"@\w+{{{key},(.*?)\n}}", REFERENCES.read_text(encoding="utf-8"), flags=re.DOTALL)
     if found is None:
-        raise KeyError(f"{key} is not in references.bib; the source of a layer should be.")
+        raise KeyError(f"{key} is not in references.bib; every source should be.")
     field = {name: re.search(rf"\b{name} *= *{{(.*?)}},?\n", found[1] + "\n") for name in ("author", "year")}
     names = [author.split(",")[0] for author in field["author"][1].split(" and ")]
     people = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else f"{names[0]} et al."

@@ -31,6 +31,11 @@ def test_sources_are_in_the_bibliography_and_cited_on_the_page():
         assert entry.source in page, f"chapters/layer_catalogue.ipynb does not cite {entry.source}"
 
 
+def test_a_layer_names_its_source():
+    for entry in ENTRIES:
+        assert f"[{entry.source}]_" in entry.layer.__doc__, entry.layer.__name__
+
+
 def test_source_text():
     assert source_text("Bridle1990") == "Bridle 1990"
     assert source_text("Nair2010") == "Nair and Hinton 2010"

@@ -30,7 +30,7 @@ class Activation(Layer):
 
 
 class Sigmoid(Activation):
-    """``y = 1 / (1 + exp(-x))``; the slope is ``y (1 - y)``, at most 1/4."""
+    """``y = 1 / (1 + exp(-x))``; the slope is ``y (1 - y)``, at most 1/4 [Rumelhart1986]_."""
 
     def f(self, x: Array) -> Array:
         return sigmoid(x)
@@ -40,7 +40,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """``y = tanh(x)``, between -1 and 1; the slope is ``1 - y²``, at most 1."""
+    """``y = tanh(x)``, between -1 and 1; the slope is ``1 - y²``, at most 1 [LeCun1998]_."""
 
     def f(self, x: Array) -> Array:
         return xp.tanh(x)
@@ -60,7 +60,7 @@ class ReLU(Activation):
 
 
 class Softmax(Activation):
-    """Scores along the last axis to probabilities.
+    """Scores along the last axis to probabilities [Bridle1990]_.
 
     Raising one score raises its own probability and lowers all others, hence the sum in the gradient.
     """

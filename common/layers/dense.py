@@ -11,7 +11,7 @@ from common.require import require_float, require_last_axis, require_matrix, req
 
 
 class MatMul(Layer):
-    """``y = x W``.
+    """``y = x W`` [Rumelhart1986]_.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class MatMul(Layer):
 
 
 class Affine(Layer):
-    """``y = x W + b``: a fully connected layer.
+    """``y = x W + b``: a fully connected layer [Rumelhart1986]_.
 
     Parameters
     ----------

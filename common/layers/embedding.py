@@ -9,7 +9,9 @@ from common.row_gradient import RowGradient
 
 
 class Embedding(Layer):
-    """Look up one row of ``W`` for each id: a MatMul with a one-hot row, without the multiplications.
+    """Look up one row of ``W`` for each id [Bengio2003]_.
+
+    It is a MatMul with a one-hot row, without the multiplications.
 
     Parameters
     ----------

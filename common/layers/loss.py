@@ -14,7 +14,7 @@ from common.require import require_float, require_ids, require_shape
 
 
 class SoftmaxWithLoss(Layer):
-    """Softmax, then cross entropy: minus the mean log-probability of the right classes.
+    """Softmax, then cross entropy: minus the mean log-probability of the right classes [Bridle1990]_.
 
     The two are one layer because together their gradient is ``y - t``, and because the logarithm of a
     softmax can be had without taking the logarithm of a number that may have become 0.
@@ -68,7 +68,7 @@ class SoftmaxWithLoss(Layer):
 
 
 class SigmoidWithLoss(Layer):
-    """Sigmoid, then binary cross entropy: each number is a yes-or-no question of its own."""
+    """Sigmoid, then binary cross entropy: each number is a yes-or-no question of its own [Bishop2006]_."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class SigmoidWithLoss(Layer):
 
 
 class MeanSquaredError(Layer):
-    """The mean of ``(y - t)²`` over all numbers: for predicting quantities rather than classes."""
+    """The mean of ``(y - t)²`` over all numbers: for quantities rather than classes [Rumelhart1986]_."""
 
     def __init__(self) -> None:
         super().__init__()

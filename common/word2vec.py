@@ -22,7 +22,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -49,16 +49,15 @@ class Word2Vec:
         between 1 and this, so that near words count more often [Mikolov2013a]_.
     negatives : int
         Words that each pair is told apart from [Mikolov2013b]_.
-    shared : int
-        Negative words really drawn for a block, each with the weight ``negatives / shared``.
     subsample : float
         The threshold t: a word with the share f of the text is kept with probability ``sqrt(t/f) + t/f`` in
         each pass. 0 keeps all.
-    lr : float
-        How far a row moves in its first step; later steps shrink as its gradients add up, and to 0 at the
-        end.
-    block, batch : int
-        L, the words in the middle of a block, and the words in a batch.
+    **tuning
+        What each model has found good values for, in its ``tuning``: ``lr``, the step size, which falls to 0
+        until the end; ``caution``, the squared gradient that each row begins with, so that its step size
+        begins with ``lr / sqrt(caution)`` and falls as gradients add up; ``shared``, how many negatives are
+        really drawn for a block, each with the weight ``negatives / shared``; ``block``, the words in the
+        middle of a block, L; ``batch``, the words in a batch.
 
     Attributes
     ----------
@@ -68,7 +67,13 @@ class Word2Vec:
         The vectors on the side of what is predicted.
     """
 
-    default_lr = 2.0
+    tuning: ClassVar[dict[str, float]] = {
+        "lr": 2.0,
+        "caution": 400.0,
+        "shared": 16,
+        "block": 32,
+        "batch": 1024,
+    }
 
     def __init__(
         self,
@@ -77,22 +82,19 @@ class Word2Vec:
         dimension: int = 100,
         window: int = 5,
         negatives: int = 5,
-        shared: int = 8,
         subsample: float = 0.0,
-        lr: float | None = None,
-        block: int = 32,
-        batch: int = 2048,
+        **tuning: float,
     ) -> None:
         self.counts = np.asarray(counts)
         size = _check_counts(self.counts)
-        for name, value in [
-            ("dimension", dimension),
-            ("window", window),
-            ("negatives", negatives),
-            ("shared", shared),
-            ("block", block),
-            ("batch", batch),
-        ]:
+        if unknown := set(tuning) - set(self.tuning):
+            raise TypeError(
+                f"{min(unknown)} is no setting of {type(self).__name__}; there are {list(self.tuning)}."
+            )
+        tuning = self.tuning | tuning
+        whole = {"dimension": dimension, "window": window, "negatives": negatives}
+        whole |= {name: tuning[name] for name in ("shared", "block", "batch")}
+        for name, value in whole.items():
             if operator.index(value) < 1:
                 raise ValueError(f"{name} is {value}; it should be a whole number, 1 or more.")
         if negatives >= size:
@@ -101,18 +103,16 @@ class Word2Vec:
             raise ValueError(
                 f"subsample is {subsample}; it should be 0 (keep all) or a share, such as 0.001."
             )
-        self.lr = self.default_lr if lr is None else lr
-        if not 0 < self.lr < np.inf:
-            raise ValueError(f"lr is {lr}; it should be a positive number.")
-        self.rng, self.window, self.negatives, self.shared = rng, window, negatives, shared
-        self.subsample, self.block, self.batch = subsample, block, batch
+        for name in ("lr", "caution"):
+            if not 0 < tuning[name] < np.inf:
+                raise ValueError(f"{name} is {tuning[name]}; it should be a positive number.")
+        self.rng, self.window, self.negatives, self.subsample = rng, window, negatives, subsample
+        self.lr, self.shared, self.block, self.batch = (tuning[k] for k in ("lr", "shared", "block", "batch"))
         self.id_type = np.uint16 if size <= 2**16 else np.int32  # NumPy sorts 16-bit numbers by radix, faster
-        self.W_in = (rng.random((size, dimension), dtype=np.float32) - np.float32(0.5)) / np.float32(
-            dimension
-        )
+        self.W_in = (rng.random((size, dimension), dtype=np.float32) - 0.5) / dimension
         self.W_out = np.zeros((self.rows_out(size), dimension), dtype=np.float32)
-        self.seen_in = np.full(len(self.W_in), 1e-4, dtype=np.float32)  # AdaGrad: squared gradients so far
-        self.seen_out = np.full(len(self.W_out), 1e-4, dtype=np.float32)
+        self.seen_in = np.full(len(self.W_in), tuning["caution"], dtype=np.float32)  # for AdaGrad
+        self.seen_out = np.full(len(self.W_out), tuning["caution"], dtype=np.float32)
 
     def __repr__(self) -> str:
         size, dimension = self.W_in.shape
@@ -206,7 +206,7 @@ class Word2Vec:
 class CBOW(Word2Vec):
     """Continuous bag of words with negative sampling: the mean of the words around predicts the word."""
 
-    default_lr = 3.0
+    tuning: ClassVar[dict[str, float]] = {"lr": 3.0, "caution": 1e-4, "shared": 8, "block": 32, "batch": 2048}
 
     def step(self, blocks: np.ndarray, near: np.ndarray, lr: float) -> None:
         middle = blocks[:, self.window : self.window + len(near)]  # (B, L)
@@ -234,8 +234,6 @@ class CBOW(Word2Vec):
 class SkipGram(Word2Vec):
     """Skip-gram with negative sampling: each word predicts each of the words around it."""
 
-    default_lr = 2.0
-
     def step(self, blocks: np.ndarray, near: np.ndarray, lr: float) -> None:
         L, M = near.shape
         middle = blocks[:, self.window : self.window + L]  # (B, L)
@@ -259,8 +257,6 @@ class HierarchicalSkipGram(Word2Vec):
 
     ``negatives`` and ``shared`` play no part. ``W_out`` has a row for each of the V - 1 forks of the tree.
     """
-
-    default_lr = 2.0
 
     def rows_out(self, size: int) -> int:
         self.tree = HuffmanTree(self.counts)

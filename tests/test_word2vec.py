@@ -233,6 +233,7 @@ def test_repr_says_what_it_is():
         ({"shared": 0}, "shared is 0"),
         ({"lr": 0}, "lr is 0; it should be a positive number"),
         ({"lr": float("nan")}, "lr is nan"),
+        ({"caution": 0}, "caution is 0; it should be a positive number"),
         ({"subsample": -0.1}, "subsample is -0.1"),
     ],
 )
@@ -240,6 +241,11 @@ def test_bad_settings_are_one_sentence(settings, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         small_model(CBOW, **settings)
     assert "\n" not in str(error.value)
+
+
+def test_a_setting_that_is_none_is_refused():
+    with pytest.raises(TypeError, match="rate is no setting of CBOW; there are"):
+        small_model(CBOW, rate=0.1)
 
 
 @pytest.mark.parametrize("kind", MODELS)

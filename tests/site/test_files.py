@@ -168,6 +168,16 @@ def test_the_header_of_a_chapter(chapter):
     assert 'class="left-prev"' in text and 'class="right-next"' in text
 
 
+def test_a_chapter_has_the_number_of_its_file(chapter):
+    match = re.match(r"chapters/(\d\d)_", chapter)
+    if not match:
+        pytest.skip("an appendix has no number")
+    text = (SITE / f"{chapter}.html").read_text(encoding="utf-8")
+    heads = re.findall(r'<h[12]><span class="section-number">(\d+)\.', text)
+    assert len(heads) > 5
+    assert set(heads) == {str(int(match[1]))}
+
+
 def test_the_glossary_has_three_languages():
     text = (SITE / "chapters" / "glossary.html").read_text(encoding="utf-8")
     entries = len(re.findall(r'<dt id="term-[^>]*>(?:(?!<dt).)*?<dd>', text, flags=re.DOTALL))

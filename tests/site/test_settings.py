@@ -63,9 +63,9 @@ def test_every_core_chapter_has_a_picture():
 
 
 def test_the_map_marks_what_is_planned():
-    one = front_page.chapter_map({"chapters/01_neural_network_review"}, lambda name: f"{name}.html")
+    one = front_page.chapter_map({"chapters/03_word2vec"}, lambda name: f"{name}.html")
     assert one.count("<a ") == 1 and one.count("planned</span>") == 8
-    assert 'href="chapters/01_neural_network_review.html"' in one
+    assert 'href="chapters/03_word2vec.html"' in one
     assert front_page.chapter_map(set(), str).count("<a ") == 0
 
 
@@ -94,14 +94,18 @@ def small_book(tmp_path_factory) -> Path:
             "book": {"run_seconds": 42},
         },
         "cells": [
-            cell("markdown", "# One\n\n## First section\n\nThe **weights** count. Again **weights**."),
+            cell(
+                "markdown",
+                "# One\n\n## First section\n\n"
+                "The **weights** count. Again **weights**. See {eq}`one`.\n\n$$\ny = x\n$$ (one)",
+            ),
             cell("code", "1 + 1"),
         ],
     }
-    (book / "chapters" / "01_neural_network_review.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (book / "chapters" / "03_word2vec.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     (book / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nparts:\n  - caption: Core\n    numbered: true\n    chapters:\n"
-        "      - file: chapters/01_neural_network_review\n  - caption: More\n    chapters:\n"
+        "      - file: chapters/03_word2vec\n  - caption: More\n    chapters:\n"
         "      - file: chapters/glossary\n",
         encoding="utf-8",
     )
@@ -136,16 +140,20 @@ def build(book: Path, **settings: str) -> Path:
 
 def test_without_settings(small_book):
     site = build(small_book)
-    chapter = (site / "chapters" / "01_neural_network_review.html").read_text(encoding="utf-8")
+    chapter = (site / "chapters" / "03_word2vec.html").read_text(encoding="utf-8")
     for word in ("colab", "mybinder", "jupyterlite", "canonical", "og:url", "og:image"):
         assert word not in chapter, word
     assert not (site / "sitemap.xml").exists() and not (site / "robots.txt").exists()
+    # The number is that of the file, although chapters 1 and 2 are not there.
+    assert '<span class="section-number">3. </span>One' in chapter
+    assert '<span class="section-number">3.1. </span>First section' in chapter
+    assert "(3.1)" in chapter
     assert "1 min to read" in chapter and "42 s to run" in chapter
     # The first bold use leads to the glossary, and the glossary leads back to it.
     assert 'id="term-weights"' in chapter and chapter.count("glossary-link") == 1
     glossary = (site / "chapters" / "glossary.html").read_text(encoding="utf-8")
-    assert 'href="01_neural_network_review.html#term-weights"' in glossary
-    assert "chapter 1, First section" in glossary
+    assert 'href="03_word2vec.html#term-weights"' in glossary
+    assert "chapter 3, First section" in glossary
     assert glossary.count('class="introduced"') == 1
     assert '<span lang="zh-Hans">权重</span>' in glossary or 'lang="zh-Hans"' in glossary
 
@@ -157,21 +165,18 @@ def test_with_both_settings(small_book):
         BOOK_REPOSITORY_URL="https://github.com/somebody/a-book",
         BOOK_JUPYTERLITE_URL="https://book.example/lite/",
     )
-    chapter = (site / "chapters" / "01_neural_network_review.html").read_text(encoding="utf-8")
-    path = "chapters/01_neural_network_review.ipynb"
+    chapter = (site / "chapters" / "03_word2vec.html").read_text(encoding="utf-8")
+    path = "chapters/03_word2vec.ipynb"
     assert f"https://colab.research.google.com/github/somebody/a-book/blob/main/{path}" in chapter
-    assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Fchapters%2F01" in chapter
+    assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Fchapters%2F03" in chapter
     assert "!git clone --depth 1 https://github.com/somebody/a-book book" in chapter
     assert f"https://book.example/lite/lab/index.html?path={path}" in chapter
-    assert (
-        '<link rel="canonical" href="https://book.example/deep/chapters/01_neural_network_review.html"'
-        in chapter
-    )
-    assert 'property="og:url" content="https://book.example/deep/chapters/01' in chapter
+    assert '<link rel="canonical" href="https://book.example/deep/chapters/03_word2vec.html"' in chapter
+    assert 'property="og:url" content="https://book.example/deep/chapters/03' in chapter
     assert 'property="og:image" content="https://book.example/deep/_static/og.png"' in chapter
     assert (site / "_static" / "og.png").exists()
     sitemap = (site / "sitemap.xml").read_text(encoding="utf-8")
     assert "<loc>https://book.example/deep/</loc>" in sitemap
-    assert "<loc>https://book.example/deep/chapters/01_neural_network_review.html</loc>" in sitemap
+    assert "<loc>https://book.example/deep/chapters/03_word2vec.html</loc>" in sitemap
     assert "sitemap.xml" in (site / "robots.txt").read_text(encoding="utf-8")
     assert 'href="/deep/index.html"' in (site / "404.html").read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ It does what the theme and the other extensions do not:
 - removes scripts that the site does not use (:func:`drop_unused_scripts`);
 - takes the site's and the repository's address from one setting each, and leaves out what would need
   them when they are not set (:func:`read_settings`, :func:`page_context`, :func:`write_sitemap`);
-- puts a header under the title of each chapter (:func:`add_chapter_header`);
+- numbers a chapter by its file name (:func:`number_by_file_name`), and puts a header under its title
+  (:func:`add_chapter_header`);
 - links each bold term to the glossary where a chapter first uses it, and each glossary entry back to
   the place that introduces it (:func:`collect_terms`, :func:`link_terms`);
 - mends what a screen reader or an accessibility checker stumbles over (:func:`page_context`);
@@ -210,15 +211,46 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
         f'<li class="chapter-launch"><a href="{html.escape(url)}">Open in {name}</a></li>'
         for name, url in launch_links(app, docname)
     ]
-    options = app.config.html_theme_options
     if any(name == "Colab" for name, _ in launch_links(app, docname)):
+        repository = html.escape(app.config.html_theme_options["repository_url"])
         parts.append(
             '<li class="chapter-note">In Colab, run this cell first: '
-            f'<code class="literal">!git clone --depth 1 {html.escape(options["repository_url"])} book</code> '
+            f'<code class="literal">!git clone --depth 1 {repository} book</code> '
             '<code class="literal">%cd book</code> <code class="literal">%pip install -q -e .</code></li>'
         )
     markup = f'<ul class="chapter-header" aria-label="About this chapter">{"".join(parts)}</ul>'
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", markup, format="html"))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Numbers: a chapter has the number of its file, whether or not the chapters before it are there yet
+# ---------------------------------------------------------------------------------------------------------
+
+
+def number_by_file_name(app: Sphinx, env) -> list[str]:
+    """Replace the chapter's part of all section, equation and exercise numbers by that of its file name.
+
+    Sphinx counts the chapters in the table of contents, so a chapter that is not written yet would shift all
+    that follow.
+    """
+    changed = []
+    for docname, sections in env.toc_secnumbers.items():
+        match = re.match(r"chapters/(\d\d)_", docname)
+        if not match or not sections.get("") or sections[""][0] == int(match[1]):
+            continue
+        number = int(match[1])
+        changed.append(docname)
+        for anchor, numbers in sections.items():
+            if numbers:
+                sections[anchor] = (number, *numbers[1:])
+        for entries in env.toc_fignumbers.get(docname, {}).values():
+            for name, numbers in entries.items():
+                entries[name] = (number, *numbers[1:])
+        references = env.tocs[docname].findall(nodes.reference)
+        for node in (*references, env.titles[docname], env.longtitles[docname]):
+            if node.get("secnumber"):
+                node["secnumber"] = (number, *node["secnumber"][1:])
+    return changed
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -426,6 +458,7 @@ def setup(app: Sphinx) -> dict:
     )
     app.connect("html-page-context", drop_unused_scripts, priority=900)
     app.connect("html-page-context", page_context, priority=950)
+    app.connect("env-get-updated", number_by_file_name, priority=900)
     app.connect("doctree-read", mark_languages)
     app.connect("doctree-read", collect_terms)
     app.connect("env-purge-doc", forget_terms)

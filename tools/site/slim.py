@@ -64,8 +64,9 @@ def slim_icons(site: Path) -> None:
     styles.write_text(text, "utf-8")
     codes = {0x20}
     for path in (site / "_static").rglob("*.css"):
-        found = re.findall(r'"\\([0-9a-f]{2,5})\b', path.read_text("utf-8"))
-        codes |= {int(code, 16) for code in found}
+        style = path.read_text("utf-8")
+        codes |= {int(code, 16) for code in re.findall(r'"\\([0-9a-f]{2,5})\b', style)}
+        codes |= {ord(sign) for sign in style if "\ue000" <= sign <= "\uf8ff"}  # written as they are
     for font in fonts.glob("*.ttf"):
         with TTFont(font) as shapes:
             options = Options(layout_features=[], hinting=False, notdef_outline=True)

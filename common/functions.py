@@ -63,21 +63,18 @@ def below_max(x: Array) -> Array:
         return x - x.max(axis=-1, keepdims=True)
 
 
-def within_reach_of_exp(x: Array) -> Array:
-    """``x``, with its maximum subtracted in those rows whose ``exp``, or the sum of it, might overflow.
+def shift_for_exp(x: Array) -> Array:
+    """What to subtract from each row, (..., 1), so that neither ``exp`` of it nor the sum of that overflows.
 
-    The quotient ``exp(x) / sum(exp(x))`` is the same either way. The scores of most networks are moderate;
-    then ``x`` itself is returned, and a pass over all numbers is saved.
+    The quotient ``exp(x - shift) / sum(exp(x - shift))`` is the same whatever the shift. Rows of moderate
+    numbers, the usual case, get 0, and subtracting it can be left out: a pass over all numbers is saved. The
+    others get their maximum.
     """
     if x.size == 0:
-        return x
+        return xp.zeros((*x.shape[:-1], 1), dtype=x.dtype)
     limit = 0.5 * math.log(float(xp.finfo(x.dtype).max) / x.shape[-1])
     largest = x.max(axis=-1, keepdims=True)
-    far = ~(xp.abs(largest) < limit)
-    if not far.any():
-        return x
-    with np.errstate(over="ignore"):  # as in below_max
-        return x - largest * far
+    return largest * ~(xp.abs(largest) < limit)
 
 
 def softplus(x: Array) -> Array:

@@ -5,8 +5,9 @@ Both take any leading axes: ``(N, D)`` for a batch, ``(N, T, D)`` for a batch of
 
 from __future__ import annotations
 
-from common.backend import Array
+from common.backend import Array, xp
 from common.layers.base import Layer
+from common.pieces import by_rows
 from common.require import require_float, require_last_axis, require_matrix, require_shape
 
 
@@ -70,16 +71,17 @@ class Affine(Layer):
         require_float("x", x, like=W)
         require_last_axis("x", x, len(W))
         self.x = x
-        y = product(x, W)
-        y += b
-        return y
+        y = matrix(x) @ W
+        by_rows(lambda rows: xp.add(y[rows], b, out=y[rows]), y)
+        return y.reshape(*x.shape[:-1], len(b))
 
     def backward(self, dout: Array) -> Array | None:
         """``dout`` (..., H) to the gradient of x (..., D)."""
         W, _ = self.params
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         dy = matrix(dout)
-        self.grads = [matrix(self.x).T @ dy, dy.sum(axis=0)]
+        ones = xp.ones(len(dy), dtype=dy.dtype)
+        self.grads = [matrix(self.x).T @ dy, ones @ dy]  # the sum over rows, as a product: on all cores
         return None if self.first else product(dout, W.T)
 
     def sizes(self) -> dict[str, object]:

@@ -6,8 +6,8 @@ zero to the loss and to every gradient.
 
 from __future__ import annotations
 
-from common.backend import Array, xp
-from common.functions import sigmoid, softplus, within_reach_of_exp
+from common.backend import Array, np, xp
+from common.functions import shift_for_exp, sigmoid, softplus
 from common.layers.base import Layer
 from common.pieces import by_rows
 from common.require import require_float, require_ids, require_shape
@@ -45,15 +45,17 @@ class SoftmaxWithLoss(Layer):
         if self.exp is None or self.exp.shape != x.shape or self.exp.dtype != x.dtype:
             self.exp = xp.empty(x.shape, dtype=x.dtype)
         self.sum = xp.empty_like(x[:, :1])
-        score = xp.empty_like(self.sum)  # of the right class
+        shift = xp.empty_like(self.sum)
 
         def exponentials(rows: slice) -> None:
-            z = within_reach_of_exp(x[rows])
-            score[rows] = xp.take_along_axis(z, self.t[rows], axis=1)
+            shift[rows] = shift_for_exp(x[rows])
+            z = x[rows] - shift[rows] if shift[rows].any() else x[rows]
             xp.exp(z, out=self.exp[rows])
             self.exp[rows].sum(axis=1, keepdims=True, out=self.sum[rows])
 
-        by_rows(exponentials, x)
+        with np.errstate(over="ignore"):  # what is further below the maximum than the type reaches has exp 0
+            by_rows(exponentials, x)
+            score = xp.take_along_axis(x, self.t, axis=1) - shift  # of the right class
         log_p = xp.maximum(score, xp.finfo(x.dtype).min / 2) - xp.log(self.sum)
         return -(self.share * log_p).sum()
 

@@ -121,9 +121,7 @@ def _mirrored(entry: dict[str, Any]) -> Path | None:
     if not mirror:
         return None
     if not Path(mirror).is_dir():
-        raise DataError(
-            f"BOOK_DATA_MIRROR is {mirror!r}, which is not a folder; unset it, or name one"
-        )
+        raise DataError(f"BOOK_DATA_MIRROR is {mirror!r}, which is not a folder; unset it, or name one")
     file = Path(mirror) / entry["mirror"]
     return file if file.is_file() else None
 

@@ -206,7 +206,7 @@ class Word2Vec:
 class CBOW(Word2Vec):
     """Continuous bag of words with negative sampling: the mean of the words around predicts the word."""
 
-    tuning: ClassVar[dict[str, float]] = {"lr": 3.0, "caution": 1e-4, "shared": 8, "block": 32, "batch": 2048}
+    tuning: ClassVar[dict[str, float]] = {"lr": 4.0, "caution": 100.0, "shared": 8, "block": 32, "batch": 2048}
 
     def step(self, blocks: np.ndarray, near: np.ndarray, lr: float) -> None:
         middle = blocks[:, self.window : self.window + len(near)]  # (B, L)

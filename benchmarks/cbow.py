@@ -1,0 +1,66 @@
+"""CBOW with negative sampling (D=100, window 5, 5 negatives) on the film reviews, against gensim with one
+worker.
+
+Both sides go through the same 500,000 words with the vocabulary of the whole corpus. The quality shown beside
+the rate was recorded by benchmarks/_word2vec_quality.py, with the same settings, after three passes of all
+the text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import Benchmark
+from benchmarks import _word2vec_quality as q
+
+WORDS = 500_000
+
+
+def ours() -> Callable[[], float]:
+    os.environ["BOOK_PROGRESS"] = "0"
+    vocabulary, ids, _ = q.corpus()
+    rng = np.random.default_rng(1984)
+    model = q.CBOW(vocabulary.counts, rng, q.DIMENSION, q.WINDOW, q.NEGATIVES)
+
+    def work() -> float:
+        model.train(ids[:WORDS])
+        return WORDS
+
+    return work
+
+
+def peer() -> Callable[[], float]:
+    _, _, starts = q.corpus()
+    texts = q.sentences()
+    model = q.new_gensim("gensim-cbow", 1984, texts)
+    reviews = int(np.searchsorted(starts, WORDS))
+    part = texts[:reviews]
+
+    def work() -> float:
+        model.train(part, total_examples=len(part), epochs=1)
+        return float(starts[reviews])
+
+    return work
+
+
+def report() -> dict[str, Any]:
+    return q.wordsim_over_seeds("cbow", "gensim-cbow")
+
+
+BENCHMARKS = [
+    Benchmark(
+        name="cbow",
+        unit="words",
+        ours=ours,
+        peer=peer,
+        against="gensim",
+        needs=("gensim==4.4.0",),
+        turns=7,
+        seconds=1.0,
+        report=report,
+    )
+]

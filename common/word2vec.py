@@ -108,7 +108,7 @@ class Word2Vec:
                 raise ValueError(f"{name} is {tuning[name]}; it should be a positive number.")
         self.rng, self.window, self.negatives, self.subsample = rng, window, negatives, subsample
         self.lr, self.shared, self.block, self.batch = (tuning[k] for k in ("lr", "shared", "block", "batch"))
-        self.id_type = np.uint16 if size <= 2**16 else np.int32  # NumPy sorts 16-bit numbers by radix, faster
+        self.id_type = np.uint16 if size <= 2**16 else np.int32  # half the memory to move
         self.W_in = (rng.random((size, dimension), dtype=np.float32) - 0.5) / dimension
         self.W_out = np.zeros((self.rows_out(size), dimension), dtype=np.float32)
         self.seen_in = np.full(len(self.W_in), tuning["caution"], dtype=np.float32)  # for AdaGrad
@@ -186,7 +186,8 @@ class Word2Vec:
             (self.W_in, self.seen_in, ids_in, dX),
             (self.W_out, self.seen_out, ids_out, dO),
         ):
-            adagrad_rows(W, seen, *sum_by_row(ids.ravel(), grads.reshape(-1, W.shape[1])), lr)
+            rows, sums = sum_by_row(ids.ravel(), grads.reshape(-1, W.shape[1]), len(W))
+            adagrad_rows(W, seen, rows, sums, lr)
 
     def _check_text(self, ids: np.ndarray) -> np.ndarray:
         ids = np.asarray(ids)
@@ -206,7 +207,13 @@ class Word2Vec:
 class CBOW(Word2Vec):
     """Continuous bag of words with negative sampling: the mean of the words around predicts the word."""
 
-    tuning: ClassVar[dict[str, float]] = {"lr": 4.0, "caution": 100.0, "shared": 8, "block": 32, "batch": 2048}
+    tuning: ClassVar[dict[str, float]] = {
+        "lr": 4.0,
+        "caution": 100.0,
+        "shared": 8,
+        "block": 32,
+        "batch": 2048,
+    }
 
     def step(self, blocks: np.ndarray, near: np.ndarray, lr: float) -> None:
         middle = blocks[:, self.window : self.window + len(near)]  # (B, L)
@@ -325,18 +332,21 @@ def subsampled(ids: np.ndarray, counts: np.ndarray, threshold: float, rng: np.ra
     return ids[rng.random(len(ids), dtype=np.float32) < keep_probability(counts, threshold)[ids]]
 
 
-def sum_by_row(ids: np.ndarray, grads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Add up the gradients ``grads`` (n, D) that belong to the same id: the ids, each once, and their sums.
+def sum_by_row(ids: np.ndarray, grads: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Add up the gradients ``grads`` (n, D) that belong to the same id below ``size``: the ids, and their
+    sums.
 
-    After sorting, equal ids are neighbours. A sparse matrix with a 1 for each gradient, one row for each id,
-    then adds them: six times faster than ``np.add.at``.
+    A sparse matrix with one column for each gradient, and in it a 1 in the row of its id, adds them: several
+    times faster than ``np.add.at``.
     """
-    order = np.argsort(ids, kind="stable").astype(np.int32)
-    ordered = ids[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]])).astype(np.int32)
-    ones = np.ones(len(ids), dtype=grads.dtype)
-    adder = sparse.csr_array((ones, order, first), shape=(len(first) - 1, len(ids)))
-    return ordered[first[:-1]].astype(np.intp), adder @ grads
+    met = np.zeros(size, dtype=bool)
+    met[ids] = True
+    rows = np.flatnonzero(met)  # (U,) each id once, in ascending order
+    place = np.empty(size, dtype=np.int32)
+    place[rows] = np.arange(len(rows))
+    ones, columns = np.ones(len(ids), dtype=grads.dtype), np.arange(len(ids) + 1)
+    adder = sparse.csc_array((ones, place[ids], columns), shape=(len(rows), len(ids)))
+    return rows, adder @ grads  # (U, n) @ (n, D) -> (U, D)
 
 
 def adagrad_rows(W: np.ndarray, seen: np.ndarray, rows: np.ndarray, grads: np.ndarray, lr: float) -> None:

@@ -93,7 +93,7 @@ def test_gradients_are_those_of_the_loss(kind, monkeypatch):
 @settings(max_examples=50, deadline=None)
 def test_rows_are_summed_like_a_loop_does(ids, kind):
     grads = np.arange(3.0 * len(ids)).reshape(-1, 3)
-    rows, sums = sum_by_row(np.array(ids, dtype=kind), grads)
+    rows, sums = sum_by_row(np.array(ids, dtype=kind), grads, 7)
     assert rows.tolist() == sorted(set(ids))
     for row, total in zip(rows, sums):
         np.testing.assert_array_equal(total, grads[np.array(ids) == row].sum(axis=0))

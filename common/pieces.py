@@ -55,7 +55,8 @@ def by_rows(work: Callable[[slice], object], x: Array) -> None:
         work(slice(0, len(x)))
         return
     step = max(PIECE * len(x) // x.size, 1)
-    ends = [len(x) * i // THREADS for i in range(THREADS + 1)]
+    shares = min(THREADS, x.size // PIECE)
+    ends = [len(x) * i // shares for i in range(shares + 1)]
 
     def share(start: int, stop: int) -> None:
         for first in range(start, stop, step):

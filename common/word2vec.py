@@ -216,29 +216,26 @@ class CBOW(Word2Vec):
     }
 
     def step(self, blocks: np.ndarray, near: np.ndarray, lr: float) -> None:
-        # With the place in the block as the first axis, the windows of all blocks are one matrix product.
-        L, M = near.shape
-        D = self.W_in.shape[1]
-        negatives = self._draw_negatives(len(blocks))  # (B, shared)
-        ids_in = np.ascontiguousarray(blocks.T)  # (M, B)
-        ids_out = np.concatenate([ids_in[self.window : self.window + L], negatives.T])  # (L + shared, B)
-        X = self.W_in.take(ids_in, axis=0)  # (M, B, D)
-        O = self.W_out.take(ids_out, axis=0)  # (L + shared, B, D)
-        right, wrong = O[:L], O[L:].transpose(1, 0, 2)  # (L, B, D), (B, shared, D)
+        middle = blocks[:, self.window : self.window + len(near)]  # (B, L)
+        L = middle.shape[1]
+        ids_out = np.concatenate([middle, self._draw_negatives(len(blocks))], axis=1)  # (B, L + shared)
+        X = self.W_in.take(blocks, axis=0)  # (B, M, D)
+        O = self.W_out.take(ids_out, axis=0)  # (B, L + shared, D)
+        right, wrong = O[:, :L], O[:, L:]
 
         mean = near / near.sum(axis=1, keepdims=True)  # (L, M)
-        h = (mean @ X.reshape(M, -1)).reshape(L, -1, D)  # (L, B, D)
-        d_right = (sigmoid(np.vecdot(h, right)) - 1)[:, :, np.newaxis]  # (L, B, 1): this word, please
-        d_wrong = sigmoid(h.transpose(1, 0, 2) @ wrong.transpose(0, 2, 1))  # (B, L, shared): but not these
+        h = mean @ X  # (B, L, D)
+        d_right = (sigmoid(np.vecdot(h, right)) - 1)[:, :, np.newaxis]  # (B, L, 1): this word, please
+        d_wrong = sigmoid(h @ wrong.transpose(0, 2, 1))  # (B, L, shared): but not these
         d_wrong *= self.negatives / self.shared
 
+        dh = d_wrong @ wrong  # (B, L, D)
         dO = np.empty_like(O)
-        np.multiply(d_right, h, out=dO[:L])
-        dO[L:] = (d_wrong.transpose(0, 2, 1) @ h.transpose(1, 0, 2)).transpose(1, 0, 2)
-        dh = d_right * right
-        dh += (d_wrong @ wrong).transpose(1, 0, 2)  # (L, B, D)
-        dX = mean.T @ dh.reshape(L, -1)  # (M, B * D)
-        self._update(ids_in, dX, ids_out, dO, lr)
+        np.multiply(d_right, h, out=dO[:, :L])
+        np.matmul(d_wrong.transpose(0, 2, 1), h, out=dO[:, L:])
+        right *= d_right
+        dh += right
+        self._update(blocks, mean.T @ dh, ids_out, dO, lr)
 
 
 class SkipGram(Word2Vec):

@@ -30,6 +30,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.functions import sigmoid
 from common.layers.base import Layer, Model
+from common.pieces import by_rows
 from common.require import require_array, require_float, require_last_axis, require_matrix, require_shape
 
 
@@ -412,19 +413,24 @@ class LSTM(Recurrent):
         o, i, f, g = split(self.gate_values, 4)
         da = xp.empty_like(self.gate_values)
         do, di, df, dg = split(da, 4)
-        # The slopes of all gates at all steps; the loop makes them gradients.
-        sigmoids = self.gate_values[:, :, : 3 * H]
-        xp.subtract(1, sigmoids, out=da[:, :, : 3 * H])
-        da[:, :, : 3 * H] *= sigmoids  # s (1 - s)
-        xp.multiply(g, g, out=dg)
-        xp.subtract(1, dg, out=dg)  # 1 - g²
-        do *= self.tanh_c
-        di *= g
-        df *= c[:-1]
-        dg *= i
-        h_to_c = self.tanh_c * self.tanh_c  # what reaches c by way of h:
-        xp.subtract(1, h_to_c, out=h_to_c)
-        h_to_c *= o  # o (1 - tanh²)
+        sigmoids, dsigmoids = self.gate_values[:, :, : 3 * H], da[:, :, : 3 * H]
+        h_to_c = xp.empty_like(self.tanh_c)  # what reaches c by way of h
+
+        def slopes(t: slice) -> None:
+            """Of all gates at the steps ``t``; the loop below makes them gradients."""
+            xp.subtract(1, sigmoids[t], out=dsigmoids[t])
+            dsigmoids[t] *= sigmoids[t]  # s (1 - s)
+            xp.multiply(g[t], g[t], out=dg[t])
+            xp.subtract(1, dg[t], out=dg[t])  # 1 - g²
+            do[t] *= self.tanh_c[t]
+            di[t] *= g[t]
+            df[t] *= c[t]
+            dg[t] *= i[t]
+            xp.multiply(self.tanh_c[t], self.tanh_c[t], out=h_to_c[t])
+            xp.subtract(1, h_to_c[t], out=h_to_c[t])
+            h_to_c[t] *= o[t]  # o (1 - tanh²)
+
+        by_rows(slopes, da)
         held = hold_still(self.held, da, h_to_c)
         keep = f if held is None else f * (1 - held) + held  # a held cell keeps everything
         by_gate = da.reshape(T, N, 4, H)

@@ -1,4 +1,4 @@
-"""SkipGram with negative sampling (D=100, window 5, 5 negatives) on the film reviews, against gensim with one worker.
+"""Skip-gram with negative sampling (D=100, window 5, 5 negatives) on reviews, against gensim (one worker).
 
 Both sides go through the same 200,000 words with the vocabulary of the whole corpus. gensim's worker computes
 in one thread, so ours may use one thread, too. The quality shown beside the rate was recorded by

@@ -42,6 +42,14 @@ def test_file_names_are_those_of_the_book():
         assert rules.CHAPTER.match(path.stem) or path.stem == "layer_catalogue", path.name
 
 
+def test_every_notebook_is_in_the_table_of_contents():
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"file: (chapters/\S+)", contents)
+    assert [name for name in (f"chapters/{path.stem}" for path in CHAPTERS) if name not in listed] == []
+    numbered = [name for name in listed if rules.CHAPTER.match(name.removeprefix("chapters/"))]
+    assert numbered == sorted(numbered)
+
+
 @pytest.mark.parametrize(
     "folder, extras", [("common", ()), ("tests", ("test",)), ("benchmarks", ("test", "bench"))]
 )

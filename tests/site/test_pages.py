@@ -45,18 +45,23 @@ def test_a_chapter_is_readable_soon(chapter, visit, record_property, capsys):
     assert seen.page.locator("h1").bounding_box()["y"] < 400
 
 
+def violations(page, rules: list[str]) -> list[str]:
+    """What axe-core finds against the rules, one line for each element."""
+    page.add_script_tag(path=str(AXE))
+    result = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], runOnly: {rules}}})")
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
 def test_axe_finds_no_violation(name, theme, visit):
     """WCAG 2.0 and 2.1, levels A and AA, as far as a program can tell."""
     page = visit(name, theme=theme).page
     # Only colours differ between the themes, so the rest is looked at once.
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] if theme == "light" else ["color-contrast"]
-    page.add_script_tag(path=str(AXE))
-    result = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], runOnly: {rules}}})")
-    found = [
-        f"{violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]
+    found = violations(page, rules)
     assert not found, "\n".join(found[:20])
 
 
@@ -86,6 +91,8 @@ def test_nothing_is_wider_than_a_phone(name, visit):
     page = visit(name, width=390, height=844).page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate(WIDE) == []
+    # What scrolls can be scrolled by keyboard.
+    assert violations(page, ["scrollable-region-focusable"]) == []
 
 
 def test_a_phone_reader_reaches_the_contents(visit):

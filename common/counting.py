@@ -77,9 +77,21 @@ def cooccurrence(
         if document is not None:
             same = document[:-d] == document[d:]
             word, later = word[same], later[same]
-        pairs = sparse.coo_array((np.full(len(word), weight(d)), (word, later)), shape=(size, size))
-        after = after + pairs.tocsr()  # adds up the pairs that occur more than once
+        after = after + weight(d) * _count_pairs(word, later, size)
     return (after + after.T).tocsr()  # what comes after me sees me before it
+
+
+def _count_pairs(rows: np.ndarray, columns: np.ndarray, size: int) -> sparse.csr_array:
+    """Count equal pairs: write each as one number, sort, and see how long the runs of equal numbers are."""
+    pairs = rows.astype(np.int64) * size + columns
+    pairs.sort()
+    ends = np.flatnonzero(np.append(pairs[1:] != pairs[:-1], True)) if len(pairs) else pairs
+    times = np.diff(ends, prepend=-1).astype(np.float64)
+    row, column = np.divmod(pairs[ends], size)  # in order, which is the order of a CSR matrix
+    row_starts = np.searchsorted(row, np.arange(size + 1))
+    index = np.int32 if max(size, len(row)) < 2**31 else np.int64  # the narrow one is faster in all that follows
+    parts = (times, column.astype(index), row_starts.astype(index))
+    return sparse.csr_array(parts, shape=(size, size))
 
 
 def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int, int], int]:

@@ -89,7 +89,7 @@ def _count_pairs(rows: np.ndarray, columns: np.ndarray, size: int) -> sparse.csr
     times = np.diff(ends, prepend=-1).astype(np.float64)
     row, column = np.divmod(pairs[ends], size)  # in order, which is the order of a CSR matrix
     row_starts = np.searchsorted(row, np.arange(size + 1))
-    index = np.int32 if max(size, len(row)) < 2**31 else np.int64  # the narrow one is faster in all that follows
+    index = np.int32 if max(size, len(row)) < 2**31 else np.int64  # narrow is faster
     parts = (times, column.astype(index), row_starts.astype(index))
     return sparse.csr_array(parts, shape=(size, size))
 

@@ -6,8 +6,6 @@ their input, and work along the last axis where an axis is meant.
 
 from __future__ import annotations
 
-import math
-
 from common.backend import Array, np, xp
 
 
@@ -61,20 +59,6 @@ def below_max(x: Array) -> Array:
     """
     with np.errstate(over="ignore"):
         return x - x.max(axis=-1, keepdims=True)
-
-
-def shift_for_exp(x: Array) -> Array:
-    """What to subtract from each row, (..., 1), so that neither ``exp`` of it nor the sum of that overflows.
-
-    The quotient ``exp(x - shift) / sum(exp(x - shift))`` is the same whatever the shift. Rows of moderate
-    numbers, the usual case, get 0, and subtracting it can be left out: a pass over all numbers is saved. The
-    others get their maximum.
-    """
-    if x.size == 0:
-        return xp.zeros((*x.shape[:-1], 1), dtype=x.dtype)
-    limit = 0.5 * math.log(float(xp.finfo(x.dtype).max) / x.shape[-1])
-    largest = x.max(axis=-1, keepdims=True)
-    return largest * ~(xp.abs(largest) < limit)
 
 
 def softplus(x: Array) -> Array:

@@ -7,7 +7,7 @@ zero to the loss and to every gradient.
 from __future__ import annotations
 
 from common.backend import Array, np, xp
-from common.functions import shift_for_exp, sigmoid, softplus
+from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
 from common.pieces import by_rows
 from common.require import require_float, require_ids, require_shape
@@ -45,16 +45,22 @@ class SoftmaxWithLoss(Layer):
         if self.exp is None or self.exp.shape != x.shape or self.exp.dtype != x.dtype:
             self.exp = xp.empty(x.shape, dtype=x.dtype)
         self.sum = xp.empty_like(x[:, :1])
-        shift = xp.empty_like(self.sum)
 
         def exponentials(rows: slice) -> None:
-            shift[rows] = shift_for_exp(x[rows])
-            z = x[rows] - shift[rows] if shift[rows].any() else x[rows]
-            xp.exp(z, out=self.exp[rows])
+            xp.exp(x[rows], out=self.exp[rows])
             self.exp[rows].sum(axis=1, keepdims=True, out=self.sum[rows])
 
-        with np.errstate(over="ignore"):  # what is further below the maximum than the type reaches has exp 0
+        # Scores are usually moderate, and subtracting their maximum would be two passes for nothing. It is
+        # done where the sum says that they were not: there, exp overflowed or came near 0.
+        with np.errstate(over="ignore"):
             by_rows(exponentials, x)
+            large = float(xp.finfo(x.dtype).max) ** 0.5
+            again = xp.flatnonzero(~((self.sum > 1 / large) & (self.sum < large)))
+            shift = xp.zeros_like(self.sum)
+            if len(again):
+                shift[again] = x[again].max(axis=1, keepdims=True)
+                self.exp[again] = xp.exp(below_max(x[again]))
+                self.sum[again] = self.exp[again].sum(axis=1, keepdims=True)
             score = xp.take_along_axis(x, self.t, axis=1) - shift  # of the right class
         log_p = xp.maximum(score, xp.finfo(x.dtype).min / 2) - xp.log(self.sum)
         return -(self.share * log_p).sum()

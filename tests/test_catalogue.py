@@ -1,5 +1,7 @@
 """The catalogue of layers: nothing is left out, sources exist, the page cites them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,9 @@ def test_a_difference_from_pytorch_is_seen(monkeypatch):
     forward = Affine.forward
     monkeypatch.setattr(Affine, "forward", lambda self, x: forward(self, x) * 1.0001)
     assert max(reference_gaps(entry).values()) > 1e-5
+
+
+def test_every_source_named_in_the_code_is_in_the_bibliography():
+    for path in sorted((GOLDEN.parent.parent / "common").rglob("*.py")):
+        for key in re.findall(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?)\]_", path.read_text(encoding="utf-8")):
+            assert source_text(key), f"{path.name} names {key}"

@@ -1,4 +1,4 @@
-"""CBOW with negative sampling (D=100, window 5, 5 negatives) on film reviews, against one worker of gensim.
+"""word2vec with negative sampling (D=100, window 5, 5 negatives) on film reviews, against one gensim worker.
 
 Both sides go through the same 200,000 words with the vocabulary of the whole corpus. gensim's worker computes
 in one thread, so ours may use one thread, too. The quality shown beside the rate was recorded by
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks import Benchmark
@@ -16,7 +17,7 @@ from benchmarks import Benchmark
 WORDS = 200_000
 
 
-def ours() -> Callable[[], float]:
+def ours(name: str) -> Callable[[], float]:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported, which is in the next lines
     os.environ["BOOK_PROGRESS"] = "0"
     import numpy as np
@@ -24,7 +25,8 @@ def ours() -> Callable[[], float]:
     from benchmarks import _word2vec_quality as q
 
     vocabulary, ids, _ = q.corpus()
-    model = q.CBOW(vocabulary.counts, np.random.default_rng(1984), q.DIMENSION, q.WINDOW, q.NEGATIVES)
+    kind = {"cbow": q.CBOW, "skip-gram": q.SkipGram}[name]
+    model = kind(vocabulary.counts, np.random.default_rng(1984), q.DIMENSION, q.WINDOW, q.NEGATIVES)
 
     def work() -> float:
         model.train(ids[:WORDS])
@@ -33,13 +35,13 @@ def ours() -> Callable[[], float]:
     return work
 
 
-def peer() -> Callable[[], float]:
+def peer(name: str) -> Callable[[], float]:
     from benchmarks import _word2vec_quality as q
 
     _, _, starts = q.corpus()
     reviews = int((starts < WORDS).sum())
     texts = q.sentences()
-    model = q.new_gensim("gensim-cbow", 1984, texts)
+    model = q.new_gensim(f"gensim-{name}", 1984, texts)
     part = texts[:reviews]
 
     def work() -> float:
@@ -49,22 +51,23 @@ def peer() -> Callable[[], float]:
     return work
 
 
-def report() -> dict[str, Any]:
+def report(name: str) -> dict[str, Any]:
     from benchmarks import _word2vec_quality as q
 
-    return {"computing threads": 1} | q.wordsim_over_seeds("cbow", "gensim-cbow")
+    return {"computing threads": 1} | q.wordsim_over_seeds(name, f"gensim-{name}")
 
 
 BENCHMARKS = [
     Benchmark(
-        name="cbow",
+        name=name,
         unit="words",
-        ours=ours,
-        peer=peer,
+        ours=partial(ours, name),
+        peer=partial(peer, name),
         against="gensim",
         needs=("gensim==4.4.0",),
         turns=7,
         seconds=1.0,
-        report=report,
+        report=partial(report, name),
     )
+    for name in ("cbow", "skip-gram")
 ]

@@ -1,9 +1,9 @@
 """Make the project's own Python environment, `.venv`, or find in a moment that it is already right.
 
-    python3 tools/environment.py book      what the book and JupyterLab need (requirements.txt)
-    python3 tools/environment.py test      that, and what the tests need (tests/requirements.txt)
-    python3 tools/environment.py bench     that, and what benchmarks compare with (benchmarks/requirements.txt)
-    python3 tools/environment.py author    that, and what writes drafts and locks (tools/requirements.txt)
+    python3 tools/environment.py book     what the book and JupyterLab need (requirements.txt)
+    python3 tools/environment.py test     that, and what the tests need (tests/requirements.txt)
+    python3 tools/environment.py bench    that, and what benchmarks compare with (benchmarks/requirements.txt)
+    python3 tools/environment.py author   that, and what writes drafts and locks (tools/requirements.txt)
 
 The Makefile runs this before everything else, with the Python of the system, so it uses the standard library
 only.

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from common.backend import FLOAT, Array, to_numpy, xp
+from common.datasets import load_reviews
 from common.functions import softmax
 from common.initializers import gaussian, xavier, zeros
 from common.layers.base import Layer, Model, walk
@@ -33,8 +34,9 @@ from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from common.require import require_ids
+from common.text import Vocabulary
 from common.training import Trainer
-from common.weights import save_weights
+from common.weights import load_weights, save_weights
 
 
 class LanguageModel(Model):
@@ -339,6 +341,8 @@ class LanguageModelTrainer(Trainer):
             raise ValueError(f"divide_lr is {divide_lr}; it should be at least 1.")
         if valid is None and (divide_lr != 1 or best_weights is not None):
             raise ValueError("valid is None; divide_lr and best_weights need a text to measure on.")
+        if self.schedule is not None and divide_lr != 1:
+            raise ValueError(f"divide_lr is {divide_lr}; with a schedule, which sets lr, it should be 1.")
         xs, ts = strands(ids, batch_size)
         valid = None if valid is None else require_text(valid, batch_size)
         for layer in (layer for _, layer in walk(self.model) if isinstance(layer, Embedding)):
@@ -394,6 +398,52 @@ class LanguageModelTrainer(Trainer):
             self.optimizer.lr /= divide_lr
         elif best_weights is not None:
             save_weights(best_weights, self.model)
+
+
+# ---- a trained model that the book carries
+
+
+REVIEWS_WEIGHTS = Path(__file__).resolve().parent.parent / "data" / "language_model_reviews.npz"
+
+
+def review_texts(held_out: int = 400) -> tuple[Vocabulary, list[np.ndarray]]:
+    """The film reviews as three texts, for language models.
+
+    Reviews are shuffled, always in the same way; ``<eos>`` ends each. The 10,000 most frequent words are
+    known, the others are ``<unk>``.
+
+    Parameters
+    ----------
+    held_out : int
+        How many reviews go to the validation text, and how many to the test text.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    texts : list of three arrays of ids
+        To train, to validate and to test.
+    """
+    reviews = load_reviews()
+    if not 1 <= held_out < len(reviews) / 2:
+        raise ValueError(f"held_out is {held_out}; it should be from 1 to below {len(reviews) // 2}.")
+    vocabulary = reviews.vocabulary(1, max_size=10_000, unknown="<unk>", specials=["<eos>"])
+    order = np.random.default_rng(1984).permutation(len(reviews))
+    parts = order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out]
+    return vocabulary, [reviews[part].encode(vocabulary, end="<eos>")[0] for part in parts]
+
+
+def load_reviews_model() -> tuple[LanguageModel, Vocabulary]:
+    """The language model of the film reviews that comes with the book, and its vocabulary.
+
+    Two layers of LSTM with 200 numbers each, words in and words out tied; ``review_texts`` has its words.
+    How it was trained, and its perplexities, are in ``data/results/language_models.json`` under "reviews".
+    """
+    vocabulary, _ = review_texts()
+    rng = np.random.default_rng(1)  # for weights that are replaced at once, and dropout that does not happen
+    model = LanguageModel(len(vocabulary), 200, 200, rng, depth=2, dropout=0.1, variational=True, tied=True)
+    model.training = False
+    load_weights(REVIEWS_WEIGHTS, model)
+    return model, vocabulary
 
 
 def require_text(ids: Sequence[int], batch_size: int) -> np.ndarray:

@@ -113,14 +113,8 @@ def record(name: str, *, seed: int, command: str, machine: str = "", **values: A
         The file.
     """
     path = _path(name)
-    machine = machine or f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    results = {
-        "seed": seed,
-        "machine": machine,
-        "date": datetime.date.today().isoformat(),
-        "command": command,
-    }
-    text = json.dumps({**results, **values}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    results = provenance(seed, command, machine) | values
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -129,6 +123,16 @@ def record(name: str, *, seed: int, command: str, machine: str = "", **values: A
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def provenance(seed: int, command: str, machine: str = "") -> dict[str, Any]:
+    """What :func:`record` says of a run: seed, machine, today's date and command."""
+    return {
+        "seed": seed,
+        "machine": machine or f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "date": datetime.date.today().isoformat(),
+        "command": command,
+    }
 
 
 def _path(name: str) -> Path:

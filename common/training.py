@@ -97,6 +97,8 @@ class Trainer:
         Shuffles the examples.
     max_grad_norm : float, optional
         Clip the gradients to this length.
+    schedule : function, optional
+        Takes the number of updates made so far, and returns the learning rate of the next.
 
     Attributes
     ----------
@@ -116,11 +118,12 @@ class Trainer:
         optimizer: Optimizer,
         rng: np.random.Generator,
         max_grad_norm: float | None = None,
+        schedule: Callable[[int], float] | None = None,
     ) -> None:
         if max_grad_norm is not None and not max_grad_norm > 0:
             raise ValueError(f"max_grad_norm is {max_grad_norm}; it should be a positive number or None.")
         self.model, self.optimizer, self.rng = model, optimizer, rng
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.schedule = max_grad_norm, schedule
         self._start_afresh()
 
     def fit(
@@ -246,6 +249,8 @@ class Trainer:
 
     def _step(self, x: Array, t: Array) -> float:
         """One forward, backward and update; returns the loss."""
+        if self.schedule is not None:
+            self.optimizer.lr = self.schedule(len(self.history))
         generators = find_generators(self.model)
         before = [rng.bit_generator.state for rng in generators]
         memories = [(layer, layer.start) for _, layer in self._recurrent()]
@@ -350,6 +355,22 @@ class Trainer:
 
     def __repr__(self) -> str:
         return f"Trainer({type(self.model).__name__}, {self.optimizer!r}, max_grad_norm={self.max_grad_norm})"
+
+
+def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int], float]:
+    """A schedule: ``lr`` for the first part of the steps, then a straight line down to 0.
+
+    Parameters
+    ----------
+    lr : float
+    steps : int
+        How many updates there will be.
+    constant : float
+        The share of them that is made with ``lr``, from 0 to below 1.
+    """
+    if not 0 <= constant < 1:
+        raise ValueError(f"constant is {constant}; it should be at least 0 and below 1.")
+    return lambda step: lr * min(1.0, max(0.0, 1 - step / steps) / (1 - constant))
 
 
 def require_data(x: Array, t: Array, batch_size: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from common.checks import layer_errors
+from common.datasets import load_reviews
 from common.language_model import (
     LanguageModel,
     LanguageModelTrainer,
@@ -19,6 +20,7 @@ from common.language_model import (
     continue_text,
     perplexity,
     recurrent,
+    review_texts,
     strands,
 )
 from common.layers import GRU, LSTM, RNN, find_generators, unique_parameters, walk
@@ -319,3 +321,24 @@ def test_the_naive_model_of_the_benchmarks_computes_the_same():
     ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
     for _ in range(3):
         assert ours() == pytest.approx(naive(), rel=1e-5)
+
+
+def test_the_reviews_are_three_texts_that_share_no_review():
+    vocabulary, texts = review_texts(held_out=50)
+    end = vocabulary["<eos>"]
+    ends = [int((text == end).sum()) for text in texts]
+    assert ends[1:] == [50, 50] and len(vocabulary) == 10_000
+    assert sum(ends) == len(load_reviews())
+    assert all(text[-1] == end for text in texts)
+
+
+@pytest.mark.parametrize("held_out", [0, 10**9])
+def test_as_many_reviews_as_there_are_cannot_be_held_out(held_out):
+    with pytest.raises(ValueError, match=f"held_out is {held_out}; it should be from 1 to below"):
+        review_texts(held_out)
+
+
+def test_a_schedule_and_divide_lr_are_not_both_taken():
+    t = LanguageModelTrainer(model(), SGD(1.0), np.random.default_rng(0), schedule=lambda step: 1.0)
+    with pytest.raises(ValueError, match="with a schedule, which sets lr, it should be 1"):
+        t.fit(TEXT, 1, 2, 5, valid=TEXT, divide_lr=4)

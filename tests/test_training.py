@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from common.layers import Affine, Dropout, Embedding, Model, Sigmoid, SoftmaxWithLoss
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.row_gradient import RowGradient
-from common.training import Trainer, clip_gradients, gradient_norm, minibatches
+from common.training import Trainer, clip_gradients, gradient_norm, linear_decay, minibatches
 from common.weights import read_npz
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -437,3 +437,29 @@ def test_a_bad_norm_gets_one_clear_sentence(bad):
         trainer(max_grad_norm=bad)
     with pytest.raises(ValueError, match=r"max_norm is .*; it should be a positive number"):
         clip_gradients([np.ones(2)], bad)
+
+
+def test_schedule_sets_the_learning_rate_of_each_update_and_survives_a_resume(tmp_path):
+    x, t = data(8)
+    used = []
+
+    class Watched(SGD):
+        def update(self, params, grads):
+            used.append(self.lr)
+            super().update(params, grads)
+
+    def fit(epochs):
+        rng = np.random.default_rng(0)
+        watched = Watched(lr=9.0)
+        run = Trainer(Net(rng), watched, rng, schedule=linear_decay(1.0, steps=4, constant=0.5))
+        run.fit(x, t, epochs, batch_size=4, checkpoint=tmp_path / "run.checkpoint.npz")
+
+    fit(1)
+    fit(2)
+    assert used == [1.0, 1.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("constant", [-0.1, 1.0])
+def test_linear_decay_refuses_a_share_that_leaves_nothing_to_decay(constant):
+    with pytest.raises(ValueError, match=f"constant is {constant}; it should be at least 0 and below 1"):
+        linear_decay(1.0, 10, constant)

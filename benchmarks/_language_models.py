@@ -1,0 +1,147 @@
+"""How good language models become: the long runs of chapters 5 to 7.
+
+    python -m benchmarks._language_models NAME [NAME ...]
+
+trains each model, and adds what it measured to data/results/language_models.json. The models of the Penn
+Treebank are judged on its test text. ``reviews`` learns the film reviews; its weights are kept as
+data/language_model_reviews.npz.
+
+A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
+again. Checkpoints and the best weights so far are in data/cache/language_models.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.backend import to_numpy
+from common.datasets import load_ptb
+from common.language_model import (
+    REVIEWS_WEIGHTS,
+    LanguageModel,
+    LanguageModelTrainer,
+    count_blocks,
+    perplexity,
+    review_texts,
+    strands,
+)
+from common.layers import GRU, LSTM, RNN, unique_parameters
+from common.optimizers import SGD
+from common.scale import provenance, record, recorded
+from common.text import Vocabulary
+from common.training import linear_decay
+from common.weights import load_weights, save_weights
+
+RESULTS = "language_models"
+KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "language_models"
+SEED, N, T = 1, 20, 35
+LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
+
+# The learning rate stays for the first 0.3 of the updates, and then falls to 0.
+ABLATION = {"layer": "LSTM", "H": 200, "depth": 2, "dropout": 0.3, "variational": True, "tied": True}
+ABLATION |= {"epochs": 5, "lr": 20.0, "constant": 0.3}
+SMALL = {"H": 100, "epochs": 4, "lr": 20.0}
+RUNS: dict[str, dict[str, Any]] = {
+    "small-rnn": SMALL | {"layer": "RNN", "lr": 5.0},
+    "small-gru": SMALL | {"layer": "GRU"},
+    "small-lstm": SMALL | {"layer": "LSTM"},
+    "depth-1": ABLATION | {"depth": 1, "dropout": 0.0, "variational": False, "tied": False},
+    "depth-2": ABLATION | {"dropout": 0.0, "variational": False, "tied": False},
+    "dropout": ABLATION | {"variational": False, "tied": False},
+    "variational": ABLATION | {"tied": False},
+    "tied": ABLATION,
+    "better": ABLATION | {"H": 650, "dropout": 0.5, "epochs": 40},
+    "better-short": ABLATION | {"H": 650, "dropout": 0.35, "epochs": 8},
+    "reviews": ABLATION | {"dropout": 0.1, "epochs": 1},
+}
+
+
+def penn_treebank() -> tuple[Vocabulary, list[np.ndarray]]:
+    """The vocabulary, and the ids of the texts to train, to validate and to test."""
+    texts = [load_ptb(part) for part in ("train", "valid", "test")]
+    vocabulary = Vocabulary.from_tokens(texts[0], unknown="<unk>")
+    return vocabulary, [np.array(vocabulary.encode(text)) for text in texts]
+
+
+def build(V: int, settings: dict[str, Any], rng: np.random.Generator) -> LanguageModel:
+    """The model that the settings of a run describe."""
+    names = ("depth", "dropout", "variational", "tied")
+    options = {name: settings[name] for name in names if name in settings}
+    return LanguageModel(V, settings["H"], settings["H"], rng, LAYERS[settings["layer"]], **options)
+
+
+def train(name: str) -> dict[str, Any]:
+    """Train the model of a run, or go on with it; return what was measured."""
+    settings = RUNS[name]
+    vocabulary, (text, valid, test) = review_texts() if name == "reviews" else penn_treebank()
+    rng = np.random.default_rng(SEED)
+    model = build(len(vocabulary), settings, rng)
+    epochs, lr = settings["epochs"], settings["lr"]
+    steps = epochs * count_blocks(strands(text, N)[0], T)
+    schedule = linear_decay(lr, steps, settings["constant"]) if "constant" in settings else None
+    trainer = LanguageModelTrainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)
+    begin = time.perf_counter()
+
+    def after_epoch(trainer: LanguageModelTrainer) -> None:
+        nonlocal begin
+        now = time.perf_counter()
+        trainer.notes["seconds"] = trainer.notes.get("seconds", 0) + now - begin
+        begin = now
+        report = f"{name} epoch {trainer.epoch}: {np.exp(trainer.epoch_losses[-1]):.1f}"
+        print(f"{report}, valid {trainer.perplexities[-1]:.2f}, {trainer.notes['seconds']:.0f} s", flush=True)
+
+    KEPT.mkdir(parents=True, exist_ok=True)
+    weights = KEPT / f"{name}.npz"
+    trainer.fit(
+        text,
+        epochs,
+        N,
+        T,
+        valid=valid,
+        best_weights=weights,
+        checkpoint=KEPT / f"{name}.checkpoint.npz",
+        checkpoint_every=200,
+        on_epoch=after_epoch,
+    )
+    load_weights(weights, model)
+    if name == "reviews":
+        save_weights(REVIEWS_WEIGHTS, model, dtype="float16")
+        load_weights(REVIEWS_WEIGHTS, model)  # what is measured is what is kept
+    return {
+        "settings": settings,
+        "parameters": sum(to_numpy(p).size for p in unique_parameters(model)[0]),
+        "train_perplexity": [round(float(np.exp(loss)), 3) for loss in trainer.epoch_losses],
+        "valid_perplexity": [round(p, 3) for p in trainer.perplexities],
+        "test_perplexity": round(perplexity(model, test), 3),
+        "seconds": round(trainer.notes["seconds"], 1),
+    }
+
+
+def keep(name: str, result: dict[str, Any]) -> None:
+    """Add a run to the recorded ones."""
+    command = f"python -m benchmarks._language_models {name}"
+    try:
+        runs = recorded(RESULTS)["runs"]
+    except KeyError:
+        runs = {}
+    runs[name] = result | provenance(SEED, command)
+    record(RESULTS, seed=SEED, command=command, runs={key: runs[key] for key in sorted(runs)})
+
+
+def main() -> None:
+    unknown = [name for name in sys.argv[1:] if name not in RUNS]
+    if unknown or len(sys.argv) == 1:
+        sys.exit(f"name is {', '.join(unknown) or 'missing'}; it should be one of {', '.join(RUNS)}.")
+    for name in sys.argv[1:]:
+        result = train(name)
+        keep(name, result)
+        print(name, "test", result["test_perplexity"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

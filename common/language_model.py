@@ -25,7 +25,7 @@ import numpy as np
 
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.datasets import load_reviews
-from common.functions import softmax
+from common.functions import log_softmax, softmax
 from common.initializers import gaussian, xavier, zeros
 from common.layers.base import Layer, Model, walk
 from common.layers.dense import Affine
@@ -90,12 +90,16 @@ class LanguageModel(Model):
         self.affine = Affine(W, zeros(V, dtype=dtype))
         self.loss = SoftmaxWithLoss()
 
-    def predict(self, xs: Array) -> Array:
-        """Ids ``xs`` (N, T) to the scores of each next word, (N, T, V)."""
+    def hidden(self, xs: Array) -> Array:
+        """Ids ``xs`` (N, T) to what the last of ``layers`` gives after each word, (N, T, H)."""
         hs = self.embedding.forward(xs)
         for layer in self.layers:
             hs = layer.forward(hs)
-        return self.affine.forward(hs)
+        return hs
+
+    def predict(self, xs: Array) -> Array:
+        """Ids ``xs`` (N, T) to the scores of each next word, (N, T, V)."""
+        return self.affine.forward(self.hidden(xs))
 
     def forward(self, xs: Array, ts: Array, mask: Array | None = None) -> Array:
         """Ids ``xs`` (N, T) and the words that follow each, ``ts`` (N, T), to the loss."""
@@ -201,6 +205,85 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
     T : int
         How many words are read at a time; changes memory and speed, and not the result.
     """
+    total, words = 0.0, 0
+    with set_apart(model):
+        for x, t, mask in whole_text(ids, batch_size, T):
+            total += float(model.forward(x, t, mask)) * int(mask.sum())
+            words += int(mask.sum())
+    return exp_of_mean(total, words)
+
+
+def cache_perplexity(
+    model: LanguageModel,
+    ids: Sequence[int],
+    size: int,
+    theta: float,
+    weight: float,
+    batch_size: int = 10,
+    T: int = 35,
+) -> float:
+    """Perplexity of a model that looks back at its own last hidden states [Grave2017]_.
+
+    A word that was read comes back sooner than the model believes. So each hidden state is kept together with
+    the word that followed it, and where a later state is like an old one, the word that followed then is
+    given some of the probability:
+
+        p(w) = (1 - weight) p_model(w) + weight p_cache(w)
+        p_cache(w) = sum of exp(theta h_t h_i) over the kept i that were followed by w, divided by the sum
+            over all kept i
+
+    Nothing is trained. The cache is empty where a strand begins; the first word of each strand is predicted
+    by the model alone.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Its state and its ``training`` are put back afterwards.
+    ids : whole numbers, one axis
+    size : int
+        How many of the last states are kept.
+    theta : float
+        0: all kept words count alike; the larger, the more the most similar states decide.
+    weight : float
+        The share of the cache in the probability, from 0 to below 1; 0 gives ``perplexity``.
+    batch_size, T : int
+        As in ``perplexity``. A text in few strands fills the cache further.
+    """
+    require_count("size", size)
+    if not 0 <= theta < math.inf:
+        raise ValueError(f"theta is {theta}; it should be a number, at least 0.")
+    if not 0 <= weight < 1:
+        raise ValueError(f"weight is {weight}; it should be at least 0 and below 1.")
+    log_share = math.log(weight) if weight else -math.inf
+    states = followers = None  # of the cache: (N, kept, H), and the word after each, (N, kept)
+    total, words = 0.0, 0
+    with set_apart(model), np.errstate(divide="ignore"):  # the logarithm of 0 is meant
+        for x, t, mask in whole_text(ids, batch_size, T):
+            hs = model.hidden(x)  # (N, steps, H)
+            log_p = log_softmax(model.affine.forward(hs))  # (N, steps, V)
+            log_p = xp.take_along_axis(log_p, t[:, :, None], axis=2)[:, :, 0]  # (N, steps)
+            states = hs if states is None else xp.concatenate([states, hs], axis=1)
+            followers = t if followers is None else xp.concatenate([followers, t], axis=1)
+            kept, steps = followers.shape[1], t.shape[1]
+            back = xp.arange(kept - steps, kept)[:, None] - xp.arange(kept)  # (steps, kept), how far back
+            seen = (back >= 1) & (back <= size)
+            filled = seen.any(axis=1)  # (steps,), False at the first word of a strand
+            likeness = theta * (hs @ states.swapaxes(1, 2))  # (N, steps, kept)
+            shares = softmax(xp.where(seen, likeness, xp.finfo(likeness.dtype).min)) * seen
+            same = followers[:, None] == t[:, :, None]  # (N, steps, kept)
+            log_cache = xp.log((shares * same).sum(axis=2))  # (N, steps)
+            mixed = xp.logaddexp(math.log1p(-weight) + log_p, log_share + log_cache)
+            total -= float((xp.where(filled, mixed, log_p) * mask).sum())
+            words += int(mask.sum())
+            states, followers = states[:, -size:], followers[:, -size:]
+    return exp_of_mean(total, words)
+
+
+def whole_text(ids: Sequence[int], batch_size: int, T: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield blocks ``x, t, mask`` (N, T) that hold every word of a text but the first once as a target.
+
+    The strands have as many words as it takes; where the last run out of words the mask is False.
+    """
     ids = require_text(ids, batch_size)
     if len(ids) < 2:
         raise ValueError(f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict.")
@@ -210,13 +293,14 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
     filled[:, :predictions] = ids[:-1], ids[1:]
     xs, ts = filled.reshape(2, batch_size, L)
     mask = (np.arange(batch_size * L) < predictions).reshape(batch_size, L)
-    total = 0.0
-    with set_apart(model):
-        for step in range(count_blocks(xs, T)):
-            x, t = block(xs, ts, T, step)
-            kept = mask[:, step * T : (step + 1) * T]
-            total += float(model.forward(x, t, xp.asarray(kept))) * int(kept.sum())
-    mean = total / predictions
+    for step in range(count_blocks(xs, T)):
+        x, t = block(xs, ts, T, step)
+        yield x, t, xp.asarray(mask[:, step * T : (step + 1) * T])
+
+
+def exp_of_mean(total: float, words: int) -> float:
+    """``exp(total / words)``, infinite where that is too large for a number."""
+    mean = total / words
     return math.exp(mean) if mean < 700 else math.inf
 
 

@@ -13,10 +13,12 @@ import pytest
 
 from common.checks import layer_errors
 from common.datasets import load_reviews
+from common.functions import softmax
 from common.language_model import (
     LanguageModel,
     LanguageModelTrainer,
     blocks,
+    cache_perplexity,
     continue_text,
     perplexity,
     recurrent,
@@ -128,6 +130,63 @@ def test_perplexity_does_not_depend_on_the_length_of_blocks_and_leaves_the_model
     for word, target in pairwise(TEXT[:43]):
         scores.append(float(m.forward(np.array([[word]]), np.array([[target]]))))
     assert perplexity(m, TEXT[:43], 1, 10) == pytest.approx(math.exp(np.mean(scores)), rel=1e-12)
+
+
+# ---- the cache
+
+
+def cache_by_definition(m, ids, size, theta, weight):
+    """One strand, one word at a time, one kept state at a time."""
+    m.training = False
+    for layer in m.layers:
+        if isinstance(layer, Recurrent):
+            layer.reset_state()
+    kept, losses = [], []
+    for word, target in pairwise(ids):
+        h = m.hidden(np.array([[word]]))
+        p = softmax(m.affine.forward(h))[0, 0, target]
+        if kept:
+            likeness = [math.exp(theta * float(h[0, 0] @ state)) for state, _ in kept]
+            right = sum(one for one, (_, follower) in zip(likeness, kept) if follower == target)
+            p = (1 - weight) * p + weight * right / sum(likeness)
+        losses.append(-math.log(p))
+        kept = [*kept, (h[0, 0], target)][-size:]
+    return math.exp(np.mean(losses))
+
+
+@pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
+@pytest.mark.parametrize(("size", "theta"), [(1, 1.0), (4, 0.0), (9, 2.0), (1000, 30.0)])
+@pytest.mark.parametrize("T", [1, 5, 50])
+def test_the_cache_is_what_its_formula_says(layer, size, theta, T):
+    m = model(layer=layer, H=9, depth=2, dropout=0.3, dtype=np.float64)
+    expected = cache_by_definition(m, TEXT[:43], size, theta, 0.3)
+    assert cache_perplexity(m, TEXT[:43], size, theta, 0.3, 1, T) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10])
+def test_without_weight_the_cache_changes_nothing(batch_size):
+    for dtype, rel in ((np.float32, 1e-6), (np.float64, 1e-12)):
+        m = model(dtype=dtype)
+        plain = perplexity(m, TEXT, batch_size, 7)
+        assert cache_perplexity(m, TEXT, 20, 1.0, 0, batch_size, 7) == pytest.approx(plain, rel=rel)
+
+
+def test_each_strand_has_a_cache_of_its_own_and_padding_does_not_count():
+    m = model(dtype=np.float64)
+    parts = [TEXT[:15], TEXT[14:29], TEXT[28:41]]  # 40 targets in 3 strands: 14, 14, 12
+    losses = [math.log(cache_perplexity(m, part, 5, 1.0, 0.4, 1)) * (len(part) - 1) for part in parts]
+    whole = cache_perplexity(m, TEXT[:41], 5, 1.0, 0.4, 3, 4)
+    assert whole == pytest.approx(math.exp(sum(losses) / 40), rel=1e-12)
+
+
+def test_the_cache_helps_where_words_come_back_and_leaves_the_model_alone():
+    m = model(dropout=0.5)
+    m.forward(*next(blocks(*strands(TEXT, 4), 5)))
+    before, generators = starts(m), [g.bit_generator.state for g in find_generators(m)]
+    text = np.array([1, 2, 1, 2, 1, 2, 1, 2, 1, 2])
+    assert cache_perplexity(m, text, 5, 0.0, 0.5, 1) < 0.8 * perplexity(m, text, 1)
+    assert m.training and all(a is b for a, b in zip(before, starts(m)))
+    assert generators == [g.bit_generator.state for g in find_generators(m)]
 
 
 # ---- training
@@ -272,6 +331,22 @@ BAD = {
     "short": (lambda: strands(np.arange(4), 4), "ids has 4 words; it should have at least 5"),
     "short for training": (lambda: trainer().fit(TEXT[:4], 1, 4, 8), "ids has 4 words; it should have"),
     "one word": (lambda: perplexity(model(), TEXT[:1]), "ids has 1 words; it should have at least 2"),
+    "no cache": (
+        lambda: cache_perplexity(model(), TEXT, 0, 1.0, 0.1),
+        "size is 0; it should be a whole number, at least 1",
+    ),
+    "theta": (
+        lambda: cache_perplexity(model(), TEXT, 5, -1.0, 0.1),
+        "theta is -1.0; it should be a number, at least 0",
+    ),
+    "weight": (
+        lambda: cache_perplexity(model(), TEXT, 5, 1.0, 1),
+        "weight is 1; it should be at least 0 and below 1",
+    ),
+    "one word for the cache": (
+        lambda: cache_perplexity(model(), TEXT[:1], 5, 1.0, 0.1),
+        "ids has 1 words; it should have at least 2",
+    ),
     "T=0": (lambda: trainer().fit(TEXT, 1, 4, 0), "T is 0; it should be a whole number, at least 1"),
     "no batch": (lambda: strands(TEXT, 0), "batch_size is 0; it should be a whole number"),
     "a sentence": (lambda: strands(["to", "be"], 1), "holds <U2; it should be one row of ids"),

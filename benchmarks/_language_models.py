@@ -39,13 +39,13 @@ from common.weights import load_weights, save_weights
 
 RESULTS = "language_models"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "language_models"
-SEED, N, T = 1, 20, 35
+SEED, T = 1, 35
 LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
 # The learning rate stays for the first 0.3 of the updates, and then falls to 0.
 ABLATION = {"layer": "LSTM", "H": 200, "depth": 2, "dropout": 0.3, "variational": True, "tied": True}
-ABLATION |= {"epochs": 5, "lr": 20.0, "constant": 0.3}
-SMALL = {"H": 100, "epochs": 4, "lr": 20.0}
+ABLATION |= {"N": 20, "epochs": 5, "lr": 20.0, "constant": 0.3}
+SMALL = {"H": 100, "N": 20, "epochs": 4, "lr": 20.0}
 RUNS: dict[str, dict[str, Any]] = {
     "small-rnn": SMALL | {"layer": "RNN", "lr": 5.0},
     "small-gru": SMALL | {"layer": "GRU"},
@@ -56,7 +56,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "variational": ABLATION | {"tied": False},
     "tied": ABLATION,
     "better": ABLATION | {"H": 650, "dropout": 0.5, "epochs": 40},
-    "better-short": ABLATION | {"H": 650, "dropout": 0.35, "epochs": 8},
+    "better-short": ABLATION | {"H": 650, "dropout": 0.4, "epochs": 8, "N": 10, "lr": 14.0},
     "reviews": ABLATION | {"dropout": 0.1, "epochs": 1},
 }
 
@@ -81,7 +81,7 @@ def train(name: str) -> dict[str, Any]:
     vocabulary, (text, valid, test) = review_texts() if name == "reviews" else penn_treebank()
     rng = np.random.default_rng(SEED)
     model = build(len(vocabulary), settings, rng)
-    epochs, lr = settings["epochs"], settings["lr"]
+    N, epochs, lr = settings["N"], settings["epochs"], settings["lr"]
     steps = epochs * count_blocks(strands(text, N)[0], T)
     schedule = linear_decay(lr, steps, settings["constant"]) if "constant" in settings else None
     trainer = LanguageModelTrainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)

@@ -273,6 +273,21 @@ def recurrent(layer: type[layers.Layer]) -> dict[str, object]:
     }
 
 
+def seen(d: Draw, *shape: int) -> Array:
+    """A mask in which each row shows something, the first position."""
+    mask = d.mask(*shape)
+    mask[..., 0] = True
+    return mask
+
+
+def heads(d: Draw, D: int, scale: float, causal: bool = False) -> layers.MultiHeadAttention:
+    """Multi-head attention with two heads, eight if D is large."""
+    Ws = [(scale * d.floats(D, D)).astype(d.dtype) for _ in range(4)]
+    query, value, out = (layers.Affine(Ws[i], (scale * d.floats(D)).astype(d.dtype)) for i in (0, 2, 3))
+    key = layers.MatMul(Ws[1])
+    return layers.MultiHeadAttention(query, key, value, out, heads=2 if D < 64 else 8, causal=causal)
+
+
 ENTRIES = [
     Entry(
         layers.MatMul,
@@ -335,6 +350,10 @@ ENTRIES = [
             "(N, T, V)": lambda d: (layers.SoftmaxWithLoss(), [d.floats(2, 3, 4), d.ids(4, 2, 3)]),
             "masked": lambda d: (
                 layers.SoftmaxWithLoss(),
+                [d.floats(2, 3, 4), d.ids(4, 2, 3), d.mask(2, 3)],
+            ),
+            "smoothed": lambda d: (
+                layers.SoftmaxWithLoss(smoothing=0.1),
                 [d.floats(2, 3, 4), d.ids(4, 2, 3), d.mask(2, 3)],
             ),
         },
@@ -460,5 +479,55 @@ ENTRIES = [
             ),
             [d.floats(20, 35, 100)],
         ),
+    ),
+    Entry(
+        layers.Attention,
+        formula=r"y_i = \sum_j a_{ij} h_j, \quad "
+        r"a_{i} = \mathrm{softmax}(q_i \cdot h_1, \dots, q_i \cdot h_T)",
+        shapes="queries (N, Tq, H), hs (N, Tk, H) → y (N, Tq, H)",
+        source="Luong2015",
+        examples={
+            "(N, T, H)": lambda d: (layers.Attention(), [d.floats(2, 3, 4), d.floats(2, 5, 4)]),
+            "scaled": lambda d: (layers.Attention(0.5), [d.floats(2, 3, 4), d.floats(2, 5, 4)]),
+            "masked": lambda d: (layers.Attention(), [d.floats(2, 3, 4), d.floats(2, 5, 4), seen(d, 2, 5)]),
+            "masked by query": lambda d: (
+                layers.Attention(0.5),
+                [d.floats(2, 3, 4), d.floats(2, 5, 4), seen(d, 2, 3, 5)],
+            ),
+        },
+        timed=lambda d: (layers.Attention(), [d.floats(128, 11, 256), d.floats(128, 29, 256)]),
+    ),
+    Entry(
+        layers.MultiHeadAttention,
+        formula=r"y = (c_1, \dots, c_n) W_o + b_o, \quad c_k = \mathrm{softmax}"
+        r"\left( Q_k K_k^\top / \sqrt{d} \right) V_k, \quad "
+        r"(Q, K, V) = (x W_q + b_q, \; m W_k, \; m W_v + b_v)",
+        shapes="x (N, Tq, D), m (N, Tk, D), W (D, D), b (D) → y (N, Tq, D)",
+        source="Vaswani2017",
+        examples={
+            "self": lambda d: (heads(d, 4, 0.5), [d.floats(2, 3, 4)]),
+            "causal": lambda d: (heads(d, 4, 0.5, causal=True), [d.floats(2, 3, 4), None, seen(d, 2, 3)]),
+            "cross": lambda d: (heads(d, 4, 0.5), [d.floats(2, 3, 4), d.floats(2, 4, 4), seen(d, 2, 4)]),
+        },
+        timed=lambda d: (heads(d, 256, 0.06), [d.floats(20, 35, 256)]),
+    ),
+    Entry(
+        layers.LayerNorm,
+        formula=r"y = g \odot \frac{x - \bar{x}}{\sqrt{\overline{(x - \bar{x})^2} + \epsilon}} + b",
+        shapes="x (…, D), g and b (D) → y (…, D)",
+        source="Ba2016",
+        examples={
+            "(N, D)": lambda d: (layers.LayerNorm(d.floats(4), d.floats(4)), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.LayerNorm(d.floats(4), d.floats(4)), [d.floats(2, 3, 4)]),
+        },
+        timed=lambda d: (layers.LayerNorm(d.floats(256), d.floats(256)), [d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.PositionalEncoding,
+        formula=r"y_t = x_t + p_t, \quad (p_{t, 2i}, p_{t, 2i + 1}) = (\sin, \cos)(t / 10000^{2i / D})",
+        shapes="xs (N, T, D) → y (N, T, D)",
+        source="Vaswani2017",
+        examples={"(N, T, D)": lambda d: (layers.PositionalEncoding(6), [d.floats(2, 5, 6)])},
+        timed=lambda d: (layers.PositionalEncoding(256), [d.floats(20, 35, 256)]),
     ),
 ]

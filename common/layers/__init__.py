@@ -1,11 +1,14 @@
 """All layers of the book, by kind. See ``base`` for what a layer is."""
 
 from common.layers.activation import ReLU, Sigmoid, Softmax, Tanh
+from common.layers.attention import Attention, MultiHeadAttention
 from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
+from common.layers.normalization import LayerNorm
+from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
 
 __all__ = [
@@ -13,15 +16,19 @@ __all__ = [
     "LSTM",
     "RNN",
     "Affine",
+    "Attention",
     "Bidirectional",
     "Dropout",
     "Embedding",
     "GRUCell",
     "LSTMCell",
     "Layer",
+    "LayerNorm",
     "MatMul",
     "MeanSquaredError",
     "Model",
+    "MultiHeadAttention",
+    "PositionalEncoding",
     "RNNCell",
     "ReLU",
     "Sigmoid",

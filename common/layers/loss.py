@@ -18,10 +18,19 @@ class SoftmaxWithLoss(Layer):
 
     The two are one layer because together their gradient is ``y - t``, and because the logarithm of a
     softmax can be had without taking the logarithm of a number that may have become 0.
+
+    Parameters
+    ----------
+    smoothing : float
+        From 0 to below 1: this share of each target is spread evenly over all classes [Szegedy2016]_, so that
+        no score is driven to infinity.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float = 0.0) -> None:
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing is {smoothing}; it should be at least 0 and below 1.")
         super().__init__()
+        self.smoothing = float(smoothing)
         self.exp: Array | None = None  # of the scores; the same memory serves the next scores of this shape
 
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
@@ -62,6 +71,9 @@ class SoftmaxWithLoss(Layer):
                 self.exp[again] = xp.exp(below_max(x[again]))
                 self.sum[again] = self.exp[again].sum(axis=1, keepdims=True)
             score = xp.take_along_axis(x, self.t, axis=1) - shift  # of the right class
+            if self.smoothing:
+                even = x.mean(axis=1, keepdims=True) - shift
+                score = (1 - self.smoothing) * score + self.smoothing * even
         log_p = xp.maximum(score, xp.finfo(x.dtype).min / 2) - xp.log(self.sum)
         return -(self.share * log_p).sum()
 
@@ -71,7 +83,9 @@ class SoftmaxWithLoss(Layer):
         scale = share / self.sum
         dx = xp.empty_like(self.exp)  # (n, V)
         by_rows(lambda rows: xp.multiply(self.exp[rows], scale[rows], out=dx[rows]), dx)  # y, shared out
-        dx[xp.arange(len(dx)), self.t.ravel()] -= share.ravel()
+        dx[xp.arange(len(dx)), self.t.ravel()] -= (1 - self.smoothing) * share.ravel()
+        if self.smoothing:
+            dx -= self.smoothing / dx.shape[1] * share
         return dx.reshape(self.shape)
 
 

@@ -27,7 +27,13 @@ COUNTERPARTS = {
     "ReLU": lambda layer, p, x: F.relu(x[0]),
     "Softmax": lambda layer, p, x: F.softmax(x[0], dim=-1),
     "SoftmaxWithLoss": lambda layer, p, x: kept_mean(
-        F.cross_entropy(x[0].reshape(-1, x[0].shape[-1]), x[1].reshape(-1), reduction="none"), x[2:]
+        F.cross_entropy(
+            x[0].reshape(-1, x[0].shape[-1]),
+            x[1].reshape(-1),
+            reduction="none",
+            label_smoothing=layer.smoothing,
+        ),
+        x[2:],
     ),
     "SigmoidWithLoss": lambda layer, p, x: kept_mean(
         F.binary_cross_entropy_with_logits(x[0], x[1].to(x[0].dtype), reduction="none"), x[2:]
@@ -48,7 +54,47 @@ COUNTERPARTS = {
     "LSTM": lambda layer, p, x: over_time(torch.lstm, torch.lstm_cell, p, *x),
     "GRU": lambda layer, p, x: over_time(torch.gru, torch.gru_cell, p, *x),
     "Bidirectional": lambda layer, p, x: over_time(torch.lstm, None, p, *x),
+    "Attention": lambda layer, p, x: F.scaled_dot_product_attention(
+        x[0],
+        x[1],
+        x[1],
+        attn_mask=x[2] if x[2:] and x[2].ndim == 3 else x[2][:, None] if x[2:] else None,
+        scale=layer.scale,
+    ),
+    "MultiHeadAttention": lambda layer, p, x: multi_head(layer, p, *x),
+    "LayerNorm": lambda layer, p, x: F.layer_norm(x[0], p[0].shape, p[0], p[1], layer.epsilon),
+    "PositionalEncoding": lambda layer, p, x: x[0] + clocks(*x[0].shape[1:], layer.base),
 }
+
+
+def multi_head(layer, params, xs, memory=None, mask=None):
+    """PyTorch's function wants time first, weights transposed, and True where a position is hidden."""
+    Wq, bq, Wk, Wv, bv, Wo, bo = params
+    memory = xs if memory is None else memory
+    Tq, Tk = xs.shape[1], memory.shape[1]
+    return F.multi_head_attention_forward(
+        *(a.transpose(0, 1) for a in (xs, memory, memory)),
+        xs.shape[2],
+        layer.heads,
+        in_proj_weight=torch.cat([Wq.T, Wk.T, Wv.T]),
+        in_proj_bias=torch.cat([bq, torch.ones_like(bq), bv]),
+        bias_k=None,
+        bias_v=None,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        out_proj_weight=Wo.T,
+        out_proj_bias=bo,
+        key_padding_mask=None if mask is None else ~mask,
+        attn_mask=torch.ones(Tq, Tk).triu(1).bool() if layer.causal else None,
+        need_weights=False,
+    )[0].transpose(0, 1)
+
+
+def clocks(T, D, base):
+    """Sines and cosines of the positions, as complex numbers of size 1."""
+    frequencies = base ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
+    turned = torch.polar(torch.ones(T, D // 2).double(), torch.outer(torch.arange(T).double(), frequencies))
+    return torch.stack([turned.imag, turned.real], dim=2).reshape(T, D)
 
 
 def theirs(params):

@@ -1,0 +1,259 @@
+"""Attention: look at every position, and take most from those that fit.
+
+A **query** asks, **keys** answer how well they fit, **values** are what is taken. The dot products of a query
+with all keys, through a softmax, are weights that add up to 1, and the result is the sum of the values with
+these weights. ``attend`` and ``attend_back`` do that for all queries at once. ``Attention`` is the layer of
+an encoder-decoder with recurrent layers, where the states of the encoder are keys and values in one.
+``MultiHeadAttention`` is the layer of the Transformer.
+"""
+
+from __future__ import annotations
+
+from common.backend import Array, np, xp
+from common.layers.base import Layer, Model
+from common.layers.dense import Affine, MatMul
+from common.require import require_array, require_float, require_shape
+
+
+class Attention(Layer):
+    """Dot-product attention, without weights of its own [Luong2015]_.
+
+    Parameters
+    ----------
+    scale : float
+        The scores are multiplied by it before the softmax; the Transformer takes ``1 / sqrt(H)``.
+
+    Attributes
+    ----------
+    weights : (N, Tq, Tk)
+        After ``forward``: how much each query took from each position. A row adds up to 1, or is zero where
+        the mask hides everything.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        if not 0 < scale < float("inf"):
+            raise ValueError(f"scale is {scale}; it should be a positive number.")
+        super().__init__()
+        self.scale = float(scale)
+
+    def forward(self, queries: Array, hs: Array, mask: Array | None = None) -> Array:
+        """Return a weighted sum of ``hs`` for each query, (N, Tq, H).
+
+        Parameters
+        ----------
+        queries : (N, Tq, H)
+        hs : (N, Tk, H), keys and values in one
+        mask : (N, Tk) or (N, Tq, Tk) booleans, optional
+            False hides a position. A query from which everything is hidden gets zeros.
+        """
+        require_sequences("queries", queries)
+        require_sequences("hs", hs, len(queries), queries.shape[2])
+        if hs.dtype != queries.dtype:
+            raise TypeError(f"hs is {hs.dtype} and queries is {queries.dtype}; both should be of one type.")
+        hidden = hidden_positions(mask, *queries.shape[:2], hs.shape[1])
+        self.queries, self.hs = queries, hs
+        self.context, self.weights = attend(queries, hs, hs, hidden, self.scale)
+        return self.context
+
+    def backward(self, dcontext: Array) -> tuple[Array, Array]:
+        """``dcontext`` (N, Tq, H) to the gradients of queries and hs.
+
+        As keys and as values ``hs`` went two ways, so what comes back is added.
+        """
+        require_shape("dcontext", dcontext, self.context.shape)
+        dqueries, dkeys, dvalues = attend_back(
+            dcontext, self.queries, self.hs, self.hs, self.context, self.weights, self.scale
+        )
+        dkeys += dvalues
+        return dqueries, dkeys
+
+    def sizes(self) -> dict[str, object]:
+        return {"scale": self.scale}
+
+
+class MultiHeadAttention(Model):
+    """Attention several times side by side, each time in a view of its own [Vaswani2017]_.
+
+    The query, key and value of a position are three linear layers of it. Each is cut into ``heads`` pieces,
+    each head attends with its own piece, and a fourth layer mixes what the heads bring.
+
+    Keys have no bias. It would add the same to all scores of a query, and the softmax does not see that.
+    (PyTorch has one, and its gradient is zero.)
+
+    Parameters
+    ----------
+    query, value, out : Affine
+    key : MatMul
+        All four (D, D).
+    heads : int
+        Divides D.
+    causal : bool
+        Hide from each query the positions after its own.
+
+    Attributes
+    ----------
+    weights : (N, heads, Tq, Tk)
+        After ``forward``: how much each head took from each position, for each query.
+    """
+
+    def __init__(
+        self, query: Affine, key: MatMul, value: Affine, out: Affine, heads: int, causal: bool = False
+    ) -> None:
+        D = len(query.params[0])
+        for name, layer in (("query", query), ("key", key), ("value", value), ("out", out)):
+            if layer.params[0].shape != (D, D):
+                raise ValueError(f"{name} has W of shape {layer.params[0].shape}; it should be {(D, D)}.")
+        if not isinstance(heads, int) or heads < 1 or D % heads:
+            raise ValueError(f"heads is {heads!r}; it should be a whole number that divides {D}.")
+        self.query, self.key, self.value, self.out = query, key, value, out
+        self.heads, self.causal = heads, causal
+        self.scale = (D // heads) ** -0.5
+
+    def forward(self, xs: Array, memory: Array | None = None, mask: Array | None = None) -> Array:
+        """Return what each position has found, (N, Tq, D).
+
+        Parameters
+        ----------
+        xs : (N, Tq, D), what asks
+        memory : (N, Tk, D), optional
+            What is asked; ``xs`` itself when left out (self-attention).
+        mask : (N, Tk) or (N, Tq, Tk) booleans, optional
+            False hides a position.
+        """
+        D = len(self.query.params[0])
+        require_sequences("xs", xs, size=D)
+        self.to_self = memory is None
+        memory = xs if memory is None else memory
+        require_sequences("memory", memory, len(xs), D)
+        return self.look(self.query.forward(xs), self.key.forward(memory), self.value.forward(memory), mask)
+
+    def look(self, queries: Array, keys: Array, values: Array, mask: Array | None = None) -> Array:
+        """``forward`` from the three projections on, (N, Tq, D) and (N, Tk, D); a decoder that keeps the keys
+        and values of earlier steps begins here."""
+        (N, Tq, D), Tk = queries.shape, keys.shape[1]
+        hidden = hidden_positions(mask, N, Tq, Tk, self.causal)
+        hidden = None if hidden is None else hidden[:, None]  # (N, 1, Tq, Tk): the same for all heads
+        self.pieces = [cut(a, self.heads) for a in (queries, keys, values)]  # (N, heads, T, D / heads)
+        self.context = xp.empty((N, Tq, D), dtype=queries.dtype)
+        _, self.weights = attend(*self.pieces, hidden, self.scale, out=cut(self.context, self.heads))
+        return self.out.forward(self.context)
+
+    def backward(self, dout: Array) -> Array | tuple[Array, Array]:
+        """``dout`` (N, Tq, D) to the gradient of xs, or of xs and memory."""
+        dcontext = cut(self.out.backward(dout), self.heads)
+        outs = [xp.empty(uncut_shape(a), dtype=dout.dtype) for a in self.pieces]
+        attend_back(
+            dcontext,
+            *self.pieces,
+            cut(self.context, self.heads),
+            self.weights,
+            self.scale,
+            outs=[cut(a, self.heads) for a in outs],
+        )
+        dxs, dkeys, dvalues = (
+            layer.backward(a) for layer, a in zip((self.query, self.key, self.value), outs)
+        )
+        dkeys += dvalues
+        if not self.to_self:
+            return dxs, dkeys
+        dxs += dkeys
+        return dxs
+
+    def __repr__(self) -> str:
+        D = len(self.query.params[0])
+        return f"MultiHeadAttention(D={D}, heads={self.heads}, causal={self.causal})"
+
+
+def attend(
+    queries: Array, keys: Array, values: Array, hidden: Array | None, scale: float, out: Array | None = None
+) -> tuple[Array, Array]:
+    """The weighted sums of the values, and the weights.
+
+    Parameters
+    ----------
+    queries : (..., Tq, d)
+    keys : (..., Tk, d)
+    values : (..., Tk, e)
+    hidden : booleans that broadcast to (..., Tq, Tk), or None; True hides a position
+    scale : float
+    out : (..., Tq, e), optional, where the sums go
+
+    Returns
+    -------
+    sums : (..., Tq, e)
+    weights : (..., Tq, Tk)
+    """
+    weights = xp.matmul(queries, keys.swapaxes(-1, -2))  # the scores; in place they become weights
+    if scale != 1:
+        weights *= scale
+    lowest = xp.finfo(weights.dtype).min
+    if hidden is not None:
+        xp.copyto(weights, -np.inf, where=hidden)
+    with np.errstate(over="ignore"):
+        weights -= xp.maximum(weights.max(axis=-1, keepdims=True), lowest)  # finite, even if all are hidden
+    xp.exp(weights, out=weights)
+    weights /= xp.maximum(weights.sum(axis=-1, keepdims=True), xp.finfo(weights.dtype).tiny)
+    return xp.matmul(weights, values, out=out), weights
+
+
+def attend_back(
+    dsums: Array,
+    queries: Array,
+    keys: Array,
+    values: Array,
+    sums: Array,
+    weights: Array,
+    scale: float,
+    outs: list[Array] | None = None,
+) -> tuple[Array, Array, Array]:
+    """The gradients of queries, keys and values, from that of the sums; they go into ``outs`` if given."""
+    dq_out, dk_out, dv_out = outs or (None, None, None)
+    dvalues = xp.matmul(weights.swapaxes(-1, -2), dsums, out=dv_out)
+    dscores = xp.matmul(dsums, values.swapaxes(-1, -2))  # of the weights; in place they become the scores'
+    # The softmax takes from each the weighted mean of all, which is the same as the sums' with theirs.
+    dscores -= (dsums * sums).sum(axis=-1, keepdims=True)
+    dscores *= weights
+    if scale != 1:
+        dscores *= scale
+    dqueries = xp.matmul(dscores, keys, out=dq_out)
+    return dqueries, xp.matmul(dscores.swapaxes(-1, -2), queries, out=dk_out), dvalues
+
+
+def hidden_positions(mask: Array | None, N: int, Tq: int, Tk: int, causal: bool = False) -> Array | None:
+    """Where a query must not look: (N, 1, Tk) or (N, Tq, Tk) booleans, or (1, Tq, Tk) from ``causal`` alone.
+
+    With ``causal`` the last query stands at the last key: when there are fewer queries than keys, the queries
+    are the last of the sequence.
+    """
+    hidden = None
+    if mask is not None:
+        require_array("mask", mask)
+        if mask.shape not in ((N, Tk), (N, Tq, Tk)):
+            raise ValueError(f"mask has shape {mask.shape}; it should be {(N, Tk)} or {(N, Tq, Tk)}.")
+        hidden = ~mask.astype(bool)
+        if mask.ndim == 2:
+            hidden = hidden[:, None]
+    if causal:
+        later = xp.arange(Tk) > xp.arange(Tk - Tq, Tk)[:, None]  # (Tq, Tk)
+        hidden = later[None] if hidden is None else hidden | later
+    return hidden
+
+
+def cut(a: Array, heads: int) -> Array:
+    """(N, T, D) as (N, heads, T, D / heads): a view of the same numbers."""
+    N, T, D = a.shape
+    return a.reshape(N, T, heads, D // heads).swapaxes(1, 2)
+
+
+def uncut_shape(a: Array) -> tuple[int, int, int]:
+    """What ``cut`` was given to make ``a``."""
+    N, heads, T, d = a.shape
+    return N, T, heads * d
+
+
+def require_sequences(name: str, xs: Array, N: int | None = None, size: int | None = None) -> None:
+    """Raise unless ``xs`` is (N, T, size) of floats, with N and T at least 1."""
+    require_float(name, xs)
+    if xs.ndim != 3 or 0 in xs.shape or N not in (None, len(xs)) or size not in (None, xs.shape[2]):
+        shape = f"({N or 'N'}, T, {size or 'H'})"
+        raise ValueError(f"{name} has shape {xs.shape}; it should be {shape}, with N and T at least 1.")

@@ -26,6 +26,7 @@ import numpy as np
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.datasets import load_reviews
 from common.functions import log_softmax, softmax
+from common.generation import choose
 from common.initializers import gaussian, xavier, zeros
 from common.layers.base import Layer, Model, walk
 from common.layers.dense import Affine
@@ -322,11 +323,14 @@ def set_apart(model: Layer) -> Iterator[None]:
 
 def continue_text(
     model: LanguageModel,
-    ids: Sequence[int],
+    ids: Sequence[int] | np.ndarray,
     length: int,
     rng: np.random.Generator,
     temperature: float = 1.0,
-) -> list[int]:
+    top_k: int | None = None,
+    top_p: float | None = None,
+    skip: Sequence[int] = (),
+) -> list[int] | np.ndarray:
     """Let the model write on: draw each next word with the probability that the model gives it.
 
     Parameters
@@ -334,32 +338,34 @@ def continue_text(
     model : LanguageModel
         Or any model with stateful layers, ``predict``, and no dropout outside ``training``.
     ids : whole numbers
-        The beginning of the text, at least one word.
+        The beginning of the text, at least one word; or N beginnings of one length, (N, T), that are all
+        continued at once.
     length : int
         How many words to add.
     rng : numpy.random.Generator
-    temperature : float
-        Scores are divided by it: below 1 the likely words become likelier still.
+    temperature, top_k, top_p, skip
+        How to choose; see ``common.generation``.
 
     Returns
     -------
     list of int
-        The words that were added.
+        The words that were added; for N beginnings an array of ids, (N, length).
     """
     require_count("length", length)
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; it should be a positive number.")
-    if len(ids) == 0:
+    read = np.asarray(ids)
+    if read.size == 0:
         raise ValueError("ids is empty; it should hold at least one word to begin with.")
-    written: list[int] = []
+    if read.ndim not in (1, 2):
+        raise ValueError(f"ids has shape {read.shape}; it should be (T,), or (N, T) for N texts.")
+    alone = read.ndim == 1
+    read = np.atleast_2d(read)  # (N, T)
+    written = np.empty((len(read), length), dtype=np.int64)
     with set_apart(model):
-        read = np.asarray(ids)
-        for _ in range(length):
-            scores = model.predict(xp.asarray(read[None]))[0, -1]  # (V,)
-            p = to_numpy(softmax(scores / temperature)).astype(np.float64)
-            written.append(int(rng.choice(len(p), p=p / p.sum())))
-            read = np.array(written[-1:])
-    return written
+        for t in range(length):
+            scores = model.predict(xp.asarray(read))[:, -1]  # (N, V)
+            written[:, t] = choose(scores, rng, temperature, top_k, top_p, skip)
+            read = written[:, t : t + 1]
+    return written[0].tolist() if alone else written
 
 
 # ---- training

@@ -203,6 +203,22 @@ def test_a_model_learns_what_is_certain_and_writes_it():
     assert written == continue_text(m, [2, 3], 8, np.random.default_rng(0), temperature=0.5)
 
 
+def test_several_texts_are_continued_at_once_and_the_model_is_left_as_it_was():
+    m = model()
+    xs, ts = strands(TEXT, 4)
+    m.forward(xs[:, :5], ts[:, :5])
+    before = [layer.start[0].copy() for layer in m.layers]
+    beginnings = np.array([[1, 2, 3], [4, 5, 6]])
+    together = continue_text(m, beginnings, 6, np.random.default_rng(3), temperature=0)
+    assert together.shape == (2, 6)
+    for ids, written in zip(beginnings, together):
+        assert continue_text(m, ids, 6, np.random.default_rng(9), temperature=0) == written.tolist()
+    drawn = continue_text(m, beginnings, 50, np.random.default_rng(3), top_k=3, skip=[0, 2])
+    assert not np.isin(drawn, [0, 2]).any() and len(np.unique(drawn)) >= 3
+    for layer, state in zip(m.layers, before):
+        np.testing.assert_array_equal(layer.start[0], state)
+
+
 def test_each_epoch_begins_at_state_zero_and_each_block_where_the_last_ended():
     t = trainer(lr=1e-30)  # the weights stay
     t.fit(TEXT, epochs=2, batch_size=4, T=8)
@@ -372,8 +388,8 @@ BAD = {
         "ids is empty; it should hold at least one word",
     ),
     "temperature": (
-        lambda: continue_text(model(), [1], 5, np.random.default_rng(0), 0),
-        "temperature is 0; it should be a positive number",
+        lambda: continue_text(model(), [1], 5, np.random.default_rng(0), -1),
+        "temperature is -1; it should be a number, at least 0",
     ),
 }
 

@@ -1,0 +1,122 @@
+"""From scores to a choice: how a language model picks the next word.
+
+A model gives every word a score. Softmax makes probabilities of the scores, and then somebody has to choose.
+Always to take the best is safe and dull; to draw by the probabilities is lively and sometimes wild. What lies
+between has a few knobs, and they work in this order:
+
+* ``skip``: these words get probability 0;
+* ``temperature``: scores are divided by it. Below 1 the likely words become likelier still, above 1 all come
+  nearer to each other, and 0 means always the best;
+* ``top_k``: only the k best words are kept [Fan2018]_;
+* ``top_p``: of these, only the fewest words that together have probability p or more [Holtzman2020]_.
+
+What is kept is shared out anew, so that it adds up to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.backend import Array, to_numpy
+from common.require import require_float
+
+
+def next_probabilities(
+    scores: Array,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    skip: Sequence[int] = (),
+) -> np.ndarray:
+    """The probabilities that ``choose`` draws from.
+
+    Parameters
+    ----------
+    scores : (..., V)
+        Of any finite size; minus infinity for a word that cannot come.
+    temperature : float
+        0 gives all probability to the best word, the first of them if several are equal.
+    top_k : int, optional
+        Keep so many words, the first of those that are equal; more than V keeps all.
+    top_p : float, optional
+        Keep the fewest words whose probabilities add up to this or more, always at least one.
+    skip : ids
+        Words that are never chosen.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (..., V); each row adds up to 1.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of range, ids to skip are not words, or nothing is left to choose from.
+    """
+    require_float("scores", scores)
+    if scores.ndim == 0 or scores.shape[-1] == 0:
+        raise ValueError(f"scores has shape {scores.shape}; it should be (..., V), a score for each word.")
+    V = scores.shape[-1]
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}; it should be a number, at least 0.")
+    if top_k is not None and (isinstance(top_k, bool) or int(top_k) != top_k or top_k < 1):
+        raise ValueError(f"top_k is {top_k!r}; it should be a whole number, at least 1.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}; it should be above 0 and at most 1.")
+    skip = np.asarray(skip, dtype=np.int64)
+    if skip.size and (skip.min() < 0 or skip.max() >= V):
+        raise ValueError(f"skip holds {skip.tolist()}; it should hold ids from 0 to {V - 1}.")
+
+    x = to_numpy(scores).astype(np.float64)
+    x[..., skip] = -math.inf
+    if np.isnan(x).any() or (x == math.inf).any() or (x.max(axis=-1) == -math.inf).any():
+        raise ValueError("scores leave no word to choose, or hold NaN or infinity; each row should have one.")
+    x -= x.max(axis=-1, keepdims=True)  # the best word has 0
+    best = np.argsort(-x, axis=-1, kind="stable")  # (..., V), from the best word to the worst
+    x = np.take_along_axis(x, best, axis=-1)
+    if temperature == 0:
+        top_k, temperature = 1, 1.0
+    with np.errstate(over="ignore"):
+        p = np.exp(x / temperature)
+    if top_k is not None:
+        p[..., top_k:] = 0
+    p /= p.sum(axis=-1, keepdims=True)
+    if top_p is not None and top_p < 1:
+        before = np.cumsum(p, axis=-1) - p  # (..., V), what the better words have together
+        p[before >= top_p - 1e-12] = 0
+        p /= p.sum(axis=-1, keepdims=True)
+    result = np.empty_like(p)
+    np.put_along_axis(result, best, p, axis=-1)
+    return result
+
+
+def choose(
+    scores: Array,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    skip: Sequence[int] = (),
+) -> np.ndarray:
+    """Draw one word for each row of scores; the settings are those of ``next_probabilities``.
+
+    One number is drawn from ``rng`` for each row, whatever the settings: the same Generator gives the same
+    words, and with other settings still the same numbers.
+
+    Parameters
+    ----------
+    scores : (..., V)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray
+        Ids, (...).
+    """
+    p = next_probabilities(scores, temperature, top_k, top_p, skip)
+    reached = np.cumsum(p, axis=-1)
+    drawn = rng.random(p.shape[:-1])[..., None] * reached[..., -1:]  # below the total, whatever rounding did
+    return (reached > drawn).argmax(axis=-1)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from common import optimizers
 from common.catalogue import GOLDEN, build, entry_of, layer_classes
+from common.transformer import DecoderBlock, EncoderBlock, Maker
 
 # (our layer, its params, its inputs), all as tensors but for the layer, to the output or outputs
 COUNTERPARTS = {
@@ -180,6 +181,56 @@ def five_steps(make, rng):
     return {"start": start, "grads": grads, "after": np.array(after)}
 
 
+def blocks():
+    """The blocks of the Transformer, layer normalization before and after; their weights are random."""
+    for kind, norm_first in ((k, n) for k in ("encoder", "decoder") for n in (True, False)):
+        rng = np.random.default_rng(1984)
+        make = Maker(4, 6, rng, heads=2, dropout=0.0, norm_first=norm_first, dtype=np.float64)
+        attentions = [make.attention(causal=kind == "decoder")]
+        attentions += [make.attention()] if kind == "decoder" else []
+        block = (EncoderBlock if kind == "encoder" else DecoderBlock)(
+            *(make.around(layer) for layer in (*attentions, make.network()))
+        )
+        for param in block.params:
+            param[...] = rng.standard_normal(param.shape) * 0.5 + (param == 1)
+        inputs = [rng.standard_normal((2, 3, 4))]
+        inputs += [rng.standard_normal((2, 5, 4))] if kind == "decoder" else []
+        mask = np.ones((2, inputs[-1].shape[1]), dtype=bool)
+        mask[1, 2:] = False
+        yield f"{kind}, norm {'first' if norm_first else 'last'}", block, [*inputs, mask]
+
+
+def block_of_pytorch(block, params, inputs):
+    """The counterpart of a block: PyTorch's layer, called with our weights in its layout."""
+    p = dict(zip((name for name, _ in block.named_params()), params))
+    kind = torch.nn.TransformerDecoderLayer if len(inputs) == 3 else torch.nn.TransformerEncoderLayer
+    theirs = kind(4, 2, 6, dropout=0.0, batch_first=True, norm_first=block.network.norm_first).double()
+    names = {"attention": ("self_attn", "norm1"), "cross": ("multihead_attn", "norm2")}
+    weights = {}
+    for ours, (attention, norm) in names.items():
+        if f"{ours}.norm.gain" not in p:
+            continue
+        W = [p[f"{ours}.layer.{part}.W"].T for part in ("query", "key", "value")]
+        b = [p[f"{ours}.layer.{part}.b"] for part in ("query", "value")]
+        weights[f"{attention}.in_proj_weight"] = torch.cat(W)
+        weights[f"{attention}.in_proj_bias"] = torch.cat([b[0], torch.zeros_like(b[0]), b[1]])
+        weights[f"{attention}.out_proj.weight"] = p[f"{ours}.layer.out.W"].T
+        weights[f"{attention}.out_proj.bias"] = p[f"{ours}.layer.out.b"]
+        weights[f"{norm}.weight"], weights[f"{norm}.bias"] = p[f"{ours}.norm.gain"], p[f"{ours}.norm.bias"]
+    for i in (1, 2):
+        weights[f"linear{i}.weight"] = p[f"network.layer.affine{i}.W"].T
+        weights[f"linear{i}.bias"] = p[f"network.layer.affine{i}.b"]
+    last = "norm3" if len(inputs) == 3 else "norm2"
+    weights[f"{last}.weight"], weights[f"{last}.bias"] = p["network.norm.gain"], p["network.norm.bias"]
+    assert weights.keys() == dict(theirs.named_parameters()).keys()
+    if len(inputs) == 3:
+        hidden = torch.ones(3, 3).triu(1).bool()
+        options = {"tgt_mask": hidden, "memory_key_padding_mask": ~inputs[2]}
+    else:
+        options = {"src_key_padding_mask": ~inputs[1]}
+    return torch.func.functional_call(theirs, weights, tuple(inputs[:-1]), options)
+
+
 def main() -> None:
     wanted = sys.argv[1:]
     for layer_class in layer_classes():
@@ -193,6 +244,12 @@ def main() -> None:
             for key, value in reference(layer, inputs, COUNTERPARTS[name], rng).items():
                 stored[f"{example_name}/{key}"] = np.asarray(value)
         np.savez_compressed(GOLDEN / f"{name}.npz", **stored)
+    if not wanted or "transformer" in wanted:
+        stored = {}
+        for name, block, inputs in blocks():
+            for key, value in reference(block, inputs, block_of_pytorch, np.random.default_rng(0)).items():
+                stored[f"{name}/{key}"] = value
+        np.savez_compressed(GOLDEN / "transformer.npz", **stored)
     if not wanted:
         stored = {}
         for name, make in OPTIMIZERS.items():

@@ -1,0 +1,389 @@
+"""The Transformer: an encoder and a decoder of attention, and nothing recurrent [Vaswani2017]_.
+
+A block is a row of layers, each with a **residual** around it: what goes in is added to what comes out, so
+that the layer has only to learn a correction, and gradients find a way past it. Layer normalization comes
+before each layer (``norm_first=True``), or after each sum as in the paper. Before trains more easily
+[Xiong2020]_.
+
+When a text is written word by word, the keys and values of the words before do not change.
+``TransformerDecoder.step`` keeps them, so that a new word costs one position and not all of them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.backend import FLOAT, Array, np, xp
+from common.initializers import gaussian, he, xavier, zeros
+from common.layers import (
+    Affine,
+    Dropout,
+    Embedding,
+    Layer,
+    LayerNorm,
+    MatMul,
+    Model,
+    MultiHeadAttention,
+    PositionalEncoding,
+    ReLU,
+    SoftmaxWithLoss,
+)
+
+
+class Network(Model):
+    """The same two-layer network for each position: Affine, ReLU, Affine."""
+
+    def __init__(self, affine1: Affine, affine2: Affine) -> None:
+        self.affine1, self.relu, self.affine2 = affine1, ReLU(), affine2
+
+    def forward(self, xs: Array) -> Array:
+        """``xs`` (..., D) to the same shape."""
+        return self.affine2.forward(self.relu.forward(self.affine1.forward(xs)))
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (..., D) to the gradient of xs."""
+        return self.affine1.backward(self.relu.backward(self.affine2.backward(dout)))
+
+
+class Residual(Model):
+    """A layer with its input added to its output, and layer normalization [He2016]_ [Ba2016]_.
+
+    ``x + layer(norm(x))`` with ``norm_first``, else ``norm(x + layer(x))``.
+
+    Parameters
+    ----------
+    layer : Layer
+        Its output has the shape of its first input.
+    norm : LayerNorm
+    norm_first : bool
+    dropout : Dropout, optional
+        For what the layer adds.
+    """
+
+    def __init__(
+        self, layer: Layer, norm: LayerNorm, norm_first: bool, dropout: Dropout | None = None
+    ) -> None:
+        self.layer, self.norm, self.dropout, self.norm_first = layer, norm, dropout, norm_first
+
+    def forward(self, x: Array, *others: Array | None) -> Array:
+        """``x`` (N, T, D), and what else the layer takes, to (N, T, D)."""
+        return self.leave(x, self.layer.forward(self.enter(x), *others))
+
+    def enter(self, x: Array) -> Array:
+        """What the layer gets."""
+        return self.norm.forward(x) if self.norm_first else x
+
+    def leave(self, x: Array, y: Array) -> Array:
+        """What becomes of what the layer gave."""
+        total = x + (self.dropout.forward(y) if self.dropout else y)
+        return total if self.norm_first else self.norm.forward(total)
+
+    def backward(self, dout: Array) -> Array | tuple[Array, ...]:
+        """``dout`` (N, T, D) to the gradient of x, and of the layer's other inputs."""
+        dtotal = dout if self.norm_first else self.norm.backward(dout)
+        returned = self.layer.backward(self.dropout.backward(dtotal) if self.dropout else dtotal)
+        dx, *others = returned if isinstance(returned, tuple) else (returned,)
+        if self.norm_first:
+            dx = self.norm.backward(dx)
+        dx += dtotal  # x went two ways
+        return (dx, *others) if others else dx
+
+
+class EncoderBlock(Model):
+    """Self-attention, then the network.
+
+    Parameters
+    ----------
+    attention : Residual around MultiHeadAttention
+    network : Residual around Network
+    """
+
+    def __init__(self, attention: Residual, network: Residual) -> None:
+        self.attention, self.network = attention, network
+
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
+        """``xs`` (N, T, D) to the same shape; ``mask`` (N, T) is False where nobody should look."""
+        return self.network.forward(self.attention.forward(xs, None, mask))
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (N, T, D) to the gradient of xs."""
+        return self.attention.backward(self.network.backward(dout))
+
+
+class DecoderBlock(Model):
+    """Self-attention that sees no later position, attention to the encoder, then the network.
+
+    Parameters
+    ----------
+    attention : Residual around MultiHeadAttention with ``causal=True``
+    cross : Residual around MultiHeadAttention
+    network : Residual around Network
+    """
+
+    def __init__(self, attention: Residual, cross: Residual, network: Residual) -> None:
+        self.attention, self.cross, self.network = attention, cross, network
+
+    def forward(self, ys: Array, memory: Array, mask: Array | None = None) -> Array:
+        """``ys`` (N, Ty, D) to the same shape.
+
+        Parameters
+        ----------
+        ys : (N, Ty, D)
+        memory : (N, Tx, D), what the encoder gave
+        mask : (N, Tx) booleans, optional; False hides a position of the memory
+        """
+        ys = self.attention.forward(ys)
+        return self.network.forward(self.cross.forward(ys, memory, mask))
+
+    def backward(self, dout: Array) -> tuple[Array, Array]:
+        """``dout`` (N, Ty, D) to the gradients of ys and memory."""
+        dys, dmemory = self.cross.backward(self.network.backward(dout))
+        return self.attention.backward(dys), dmemory
+
+    # One position at a time
+
+    def begin(self, memory: Array, length: int) -> list[Array]:
+        """What is kept between steps: keys and values of what is written (N, length, D), and of the
+        memory."""
+        written = [xp.empty((len(memory), length, memory.shape[2]), dtype=memory.dtype) for _ in range(2)]
+        return [
+            *written,
+            *(layer.forward(memory) for layer in (self.cross.layer.key, self.cross.layer.value)),
+        ]
+
+    def step(self, y: Array, t: int, kept: list[Array], mask: Array | None = None) -> Array:
+        """``forward`` of the position ``t`` alone: ``y`` (N, 1, D) to (N, 1, D)."""
+        keys, values, memory_keys, memory_values = kept
+        attention, x = self.attention.layer, self.attention.enter(y)
+        keys[:, t : t + 1] = attention.key.forward(x)
+        values[:, t : t + 1] = attention.value.forward(x)
+        found = attention.look(attention.query.forward(x), keys[:, : t + 1], values[:, : t + 1])
+        y = self.attention.leave(y, found)
+        cross, x = self.cross.layer, self.cross.enter(y)
+        found = cross.look(cross.query.forward(x), memory_keys, memory_values, mask)
+        return self.network.forward(self.cross.leave(y, found))
+
+
+class Embed(Model):
+    """Ids to vectors that know their position: Embedding times ``sqrt(D)``, positions added, dropout.
+
+    The embedding's numbers begin with a variance of ``1 / D``, because its rows also serve as weights when
+    words in and out share them. Times ``sqrt(D)`` they are as large as the positions.
+    """
+
+    def __init__(self, W: Array, dropout: Dropout | None = None) -> None:
+        D = W.shape[1]
+        self.embedding, self.positions, self.dropout = Embedding(W), PositionalEncoding(D), dropout
+        self.factor = float(D) ** 0.5
+
+    def forward(self, ids: Array, start: int = 0) -> Array:
+        """``ids`` (N, T), the first of which stands at position ``start``, to (N, T, D)."""
+        xs = self.positions.forward(self.embedding.forward(ids) * self.factor, start)
+        return self.dropout.forward(xs) if self.dropout else xs
+
+    def backward(self, dout: Array) -> None:
+        """Leave the gradient of the embedding in ``grads``."""
+        dout = self.dropout.backward(dout) if self.dropout else dout
+        self.embedding.backward(self.positions.backward(dout) * self.factor)
+
+
+class TransformerEncoder(Model):
+    """Embedding with positions, blocks, and with ``norm_first`` a last layer normalization."""
+
+    def __init__(self, embed: Embed, blocks: list[EncoderBlock], norm: LayerNorm | None = None) -> None:
+        self.embed, self.blocks, self.norm = embed, blocks, norm
+
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
+        """Ids ``xs`` (N, Tx) to the memory (N, Tx, D); ``mask`` (N, Tx) is False at padding."""
+        ys = self.embed.forward(xs)
+        for block in self.blocks:
+            ys = block.forward(ys, mask)
+        return self.norm.forward(ys) if self.norm else ys
+
+    def backward(self, dout: Array) -> None:
+        """``dout`` (N, Tx, D); leave all gradients in ``grads``."""
+        dout = self.norm.backward(dout) if self.norm else dout
+        for block in reversed(self.blocks):
+            dout = block.backward(dout)
+        self.embed.backward(dout)
+
+
+class TransformerDecoder(Model):
+    """Embedding with positions, blocks that look at the memory, and a score for each possible next word."""
+
+    def __init__(
+        self, embed: Embed, blocks: list[DecoderBlock], affine: Affine, norm: LayerNorm | None = None
+    ) -> None:
+        self.embed, self.blocks, self.norm, self.affine = embed, blocks, norm, affine
+
+    def forward(self, ts: Array, memory: Array, mask: Array | None = None) -> Array:
+        """Ids ``ts`` (N, Ty), each read when the next is to be written, to scores (N, Ty, V).
+
+        ``memory`` is (N, Tx, D), and ``mask`` (N, Tx) False at its padding.
+        """
+        ys = self.embed.forward(ts)
+        for block in self.blocks:
+            ys = block.forward(ys, memory, mask)
+        return self.affine.forward(self.norm.forward(ys) if self.norm else ys)
+
+    def backward(self, dscores: Array) -> Array:
+        """``dscores`` (N, Ty, V) to the gradient of the memory: every block looked at it."""
+        dys = self.affine.backward(dscores)
+        dys = self.norm.backward(dys) if self.norm else dys
+        dmemory = 0
+        for block in reversed(self.blocks):
+            dys, more = block.backward(dys)
+            dmemory = dmemory + more
+        self.embed.backward(dys)
+        return dmemory
+
+    def begin(self, memory: Array, length: int) -> list[list[Array]]:
+        """What the blocks keep between the steps of a text of up to ``length`` words."""
+        return [block.begin(memory, length) for block in self.blocks]
+
+    def step(self, ids: Array, t: int, kept: list[list[Array]], mask: Array | None = None) -> Array:
+        """The words ``ids`` (N,) at position ``t`` to the scores of the next, (N, V)."""
+        y = self.embed.forward(ids[:, None], start=t)
+        for block, own in zip(self.blocks, kept):
+            y = block.step(y, t, own, mask)
+        return self.affine.forward(self.norm.forward(y) if self.norm else y)[:, 0]
+
+
+class Transformer(Model):
+    """Encoder and decoder, for sequences of ids from one vocabulary.
+
+    Parameters
+    ----------
+    V : int
+        Size of the vocabulary, of words in and words out.
+    D : int
+        Size of a word vector, and of all that flows between the blocks.
+    H : int
+        Size of the hidden layer in each block's network, often ``4 * D``.
+    rng : numpy.random.Generator
+        Draws the first weights, and later what is dropped.
+    depth : int
+        Blocks of the encoder, and of the decoder.
+    heads : int
+        Divides D.
+    dropout : float
+        Ratio of what is dropped of each embedding and of what each layer adds.
+    norm_first : bool
+        Layer normalization before each layer, else after each sum.
+    tied : bool
+        Encoder, decoder and the scores share one matrix of word vectors [Press2017]_.
+    smoothing : float
+        Of the targets; see SoftmaxWithLoss.
+    """
+
+    def __init__(
+        self,
+        V: int,
+        D: int,
+        H: int,
+        rng: np.random.Generator,
+        depth: int = 2,
+        heads: int = 4,
+        dropout: float = 0.0,
+        norm_first: bool = True,
+        tied: bool = True,
+        smoothing: float = 0.0,
+        dtype: type = FLOAT,
+    ) -> None:
+        for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
+        make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
+        W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
+        others = [W, W.T] if tied else [W.copy(), xavier(rng, D, V, dtype=dtype)]
+        self.encoder = TransformerEncoder(
+            Embed(W, make.drop()),
+            [EncoderBlock(make.around(make.attention()), make.around(make.network())) for _ in range(depth)],
+            make.norm() if norm_first else None,
+        )
+        self.decoder = TransformerDecoder(
+            Embed(others[0], make.drop()),
+            [
+                DecoderBlock(
+                    make.around(make.attention(causal=True)),
+                    make.around(make.attention()),
+                    make.around(make.network()),
+                )
+                for _ in range(depth)
+            ],
+            Affine(others[1], zeros(V, dtype=dtype)),
+            make.norm() if norm_first else None,
+        )
+        self.loss = SoftmaxWithLoss(smoothing)
+
+    def forward(
+        self, xs: Array, ts: Array, x_mask: Array | None = None, t_mask: Array | None = None
+    ) -> Array:
+        """Return the loss.
+
+        Parameters
+        ----------
+        xs : (N, Tx) ids, the questions
+        ts : (N, Ty + 1) ids, the answers, each after a word that means "begin"
+        x_mask : (N, Tx) booleans, optional; False at padding
+        t_mask : (N, Ty + 1) booleans, optional; False at padding
+        """
+        memory = self.encoder.forward(xs, x_mask)
+        scores = self.decoder.forward(ts[:, :-1], memory, x_mask)
+        return self.loss.forward(scores, ts[:, 1:], None if t_mask is None else t_mask[:, 1:])
+
+    def backward(self, dout: float = 1) -> None:
+        """Leave all gradients in ``grads``."""
+        self.encoder.backward(self.decoder.backward(self.loss.backward(dout)))
+
+
+@dataclass
+class Maker:
+    """Makes the parts of a Transformer, with weights to begin with."""
+
+    D: int
+    H: int
+    rng: np.random.Generator
+    heads: int
+    dropout: float
+    norm_first: bool
+    dtype: type
+
+    def drop(self) -> Dropout | None:
+        return Dropout(self.dropout, self.rng) if self.dropout else None
+
+    def norm(self) -> LayerNorm:
+        return LayerNorm(xp.ones(self.D, dtype=self.dtype), zeros(self.D, dtype=self.dtype))
+
+    def weight(self) -> Array:
+        return xavier(self.rng, self.D, self.D, dtype=self.dtype)
+
+    def affine(self) -> Affine:
+        return Affine(self.weight(), zeros(self.D, dtype=self.dtype))
+
+    def attention(self, causal: bool = False) -> MultiHeadAttention:
+        query, key, value, out = self.affine(), MatMul(self.weight()), self.affine(), self.affine()
+        return MultiHeadAttention(query, key, value, out, self.heads, causal)
+
+    def network(self) -> Network:
+        D, H, rng, dtype = self.D, self.H, self.rng, self.dtype
+        return Network(
+            Affine(he(rng, D, H, dtype=dtype), zeros(H, dtype=dtype)),
+            Affine(xavier(rng, H, D, dtype=dtype), zeros(D, dtype=dtype)),
+        )
+
+    def around(self, layer: Layer) -> Residual:
+        return Residual(layer, self.norm(), self.norm_first, self.drop())
+
+
+def warm_up(lr: float, steps: int) -> Callable[[int], float]:
+    """A schedule: a straight line up to ``lr`` in so many steps, then down with one over the square root.
+
+    While Adam has seen few gradients it does not know their size; short steps at first keep it from leaving
+    for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
+    [Vaswani2017]_.
+    """
+    if not steps >= 1:
+        raise ValueError(f"steps is {steps}; it should be a whole number, at least 1.")
+    return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)

@@ -1,0 +1,182 @@
+"""The Transformer: its blocks are PyTorch's, its gradients right, and writing word by word gives the same."""
+
+import numpy as np
+import pytest
+
+from common.backend import to_numpy, xp
+from common.catalogue import GOLDEN, run
+from common.checks import layer_errors
+from common.layers import LayerNorm, unique_parameters
+from common.optimizers import Adam
+from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, Transformer, warm_up
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+
+
+def random_block(kind, norm_first, dtype=np.float64):
+    rng = np.random.default_rng(1984)
+    make = Maker(4, 6, rng, heads=2, dropout=0.0, norm_first=norm_first, dtype=dtype)
+    if kind == "encoder":
+        block = EncoderBlock(make.around(make.attention()), make.around(make.network()))
+    else:
+        block = DecoderBlock(
+            make.around(make.attention(causal=True)),
+            make.around(make.attention()),
+            make.around(make.network()),
+        )
+    for i, param in enumerate(block.params):
+        param[...] = 0.5 * normal(*param.shape, seed=i) + (param == 1)
+    return block
+
+
+KINDS = [(kind, norm_first) for kind in ("encoder", "decoder") for norm_first in (True, False)]
+
+
+@pytest.mark.parametrize(("kind", "norm_first"), KINDS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_blocks_are_those_of_pytorch(kind, norm_first, dtype, tolerance):
+    name = f"{kind}, norm {'first' if norm_first else 'last'}/"
+    with np.load(GOLDEN / "transformer.npz") as file:
+        mine = {key.removeprefix(name): value for key, value in file.items() if key.startswith(name)}
+    block = random_block(kind, norm_first, dtype)
+    for i, param in enumerate(block.params):
+        param[...] = xp.asarray(mine[f"param {i}"].astype(dtype))
+    inputs = [mine[f"input {i}"] for i in range(3 if kind == "decoder" else 2)]
+    inputs = [xp.asarray(x if x.dtype == bool else x.astype(dtype)) for x in inputs]
+    found = run(block, inputs, mine)
+    assert {"output 0", "dinput 0", *(f"dparam {i}" for i in range(len(block.params)))} <= found.keys()
+    for key, value in found.items():
+        assert value.dtype == dtype
+        size = max(1, np.abs(mine[key]).max())
+        assert np.abs(value - mine[key]).max() / size < tolerance, key
+
+
+@pytest.mark.parametrize(("kind", "norm_first"), KINDS)
+@pytest.mark.parametrize("T", [1, 3])
+def test_gradients_of_the_blocks(kind, norm_first, T):
+    mask = xp.ones((2, 5 if kind == "decoder" else T), dtype=bool)
+    mask[1, 1:] = False
+    inputs = [normal(2, T, 4)] + ([normal(2, 5, 4, seed=1)] if kind == "decoder" else []) + [mask]
+    errors = layer_errors(random_block(kind, norm_first), *inputs, rng=np.random.default_rng(0))
+    assert len(errors) > 10 and max(errors.values()) < 1e-7, errors
+
+
+def small(dropout=0.0, norm_first=True, tied=True, dtype=np.float64, **options):
+    rng = np.random.default_rng(1)
+    return Transformer(
+        7, 8, 12, rng, dropout=dropout, norm_first=norm_first, tied=tied, dtype=dtype, **options
+    )
+
+
+def questions(N=3):
+    rng = np.random.default_rng(0)
+    xs, ts = rng.integers(0, 7, (N, 5)), rng.integers(0, 7, (N, 4))
+    x_mask, t_mask = np.ones((N, 5), dtype=bool), np.ones((N, 4), dtype=bool)
+    x_mask[1, 3:] = t_mask[1, 3:] = False
+    return tuple(map(xp.asarray, (xs, ts, x_mask, t_mask)))
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("options", [{}, {"smoothing": 0.1}, {"dropout": 0.3}], ids=str)
+def test_gradients_of_the_whole_model(norm_first, tied, options):
+    model = small(norm_first=norm_first, tied=tied, **options)
+    errors = layer_errors(model, *questions(), rng=np.random.default_rng(0))
+    assert max(errors.values()) < 1e-7, errors
+    assert len(unique_parameters(model)[0]) == len(model.params) - (2 if tied else 0)
+
+
+def test_padding_changes_nothing():
+    xs, ts, x_mask, t_mask = questions()
+    model = small()
+    model.forward(xs, ts, x_mask, t_mask)
+    scores = to_numpy(model.decoder.forward(ts[1:2, :3], model.encoder.forward(xs[1:2, :3])))
+    padded = to_numpy(model.decoder.forward(ts, model.encoder.forward(xs, x_mask), x_mask))
+    np.testing.assert_allclose(padded[1:2, :3], scores, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_text_written_word_by_word_gets_the_same_scores(norm_first):
+    xs, ts, x_mask, _ = questions()
+    model = small(norm_first=norm_first)
+    model.training = False
+    memory = model.encoder.forward(xs, x_mask)
+    whole = to_numpy(model.decoder.forward(ts, memory, x_mask)).copy()
+    kept = model.decoder.begin(memory, length=4)
+    for t in range(4):
+        scores = to_numpy(model.decoder.step(ts[:, t], t, kept, x_mask))
+        np.testing.assert_allclose(scores, whole[:, t], atol=1e-12)
+
+
+def test_an_input_longer_than_any_before_gets_an_answer():
+    model = small()
+    xs = xp.asarray(np.random.default_rng(0).integers(0, 7, (2, 300)))
+    assert np.isfinite(to_numpy(model.encoder.forward(xs))).all()
+
+
+def test_a_mask_that_hides_everything_gives_finite_numbers():
+    xs, ts, x_mask, t_mask = questions()
+    model = small()
+    hidden = xp.zeros_like(x_mask)
+    assert np.isfinite(float(model.forward(xs, ts, hidden, t_mask)))
+    model.backward()
+    assert all(np.isfinite(to_numpy(grad)).all() for grad in unique_parameters(model)[1])
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_it_learns_to_reverse(norm_first):
+    rng = np.random.default_rng(0)
+    xs = rng.integers(1, 7, (200, 4))
+    ts = np.concatenate([np.zeros((200, 1), dtype=int), xs[:, ::-1]], axis=1)
+    xs, ts = xp.asarray(xs), xp.asarray(ts)
+    model, optimizer = small(norm_first=norm_first, dtype=np.float32), Adam(0.01)
+    schedule, losses = warm_up(0.01, 20), []
+    for step in range(150):
+        optimizer.lr = schedule(step)
+        rows = xp.asarray(rng.integers(0, 200, 64))
+        losses.append(float(model.forward(xs[rows], ts[rows])))
+        model.backward()
+        optimizer.update(*unique_parameters(model))
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_warm_up_rises_and_falls():
+    schedule = warm_up(0.1, 10)
+    rates = [schedule(step) for step in range(40)]
+    assert rates[0] == pytest.approx(0.01) and max(rates) == rates[9] == pytest.approx(0.1)
+    assert rates[39] == pytest.approx(0.05)
+    paper = [64**-0.5 * min((s + 1) ** -0.5, (s + 1) * 10**-1.5) for s in range(40)]
+    np.testing.assert_allclose([warm_up((64 * 10) ** -0.5, 10)(s) for s in range(40)], paper)
+
+
+def test_a_residual_gives_back_the_gradients_of_all_inputs():
+    make = Maker(4, 6, np.random.default_rng(0), 2, 0.0, True, np.float64)
+    layer = Residual(make.attention(), LayerNorm(normal(4), normal(4, seed=1)), norm_first=True)
+    layer.forward(normal(2, 3, 4), normal(2, 5, 4), None)
+    assert [a.shape for a in layer.backward(normal(2, 3, 4))] == [(2, 3, 4), (2, 5, 4)]
+
+
+BAD = {
+    "V": (lambda: Transformer(0, 8, 8, np.random.default_rng(0)), "V is 0; it should be a whole number"),
+    "D": (lambda: Transformer(7, 9, 8, np.random.default_rng(0), heads=3), "D is 9; it should be an even"),
+    "heads": (
+        lambda: Transformer(7, 8, 8, np.random.default_rng(0), heads=3),
+        "heads is 3; it should be a whole number that divides 8",
+    ),
+    "ids": (lambda: small().forward(xp.full((2, 3), 7), xp.zeros((2, 3), dtype=int)), "from 0 to 6|0 and 6"),
+    "empty": (
+        lambda: small().encoder.forward(xp.zeros((2, 0), dtype=int)),
+        r"xs has shape \(2, 0, 8\); it should be \(N, T, 8\), with N and T at least 1",
+    ),
+    "steps": (lambda: warm_up(0.1, 0), "steps is 0; it should be a whole number"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_sentence(name):
+    call, sentence = BAD[name]
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
+        call()
+    assert "\n" not in str(caught.value)

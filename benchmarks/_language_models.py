@@ -44,7 +44,7 @@ LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
 # The learning rate stays for the first 0.3 of the updates, and then falls to 0.
 ABLATION = {"layer": "LSTM", "H": 200, "depth": 2, "dropout": 0.3, "variational": True, "tied": True}
-ABLATION |= {"N": 20, "epochs": 5, "lr": 20.0, "constant": 0.3}
+ABLATION |= {"N": 10, "epochs": 5, "lr": 14.0, "constant": 0.3}
 SMALL = {"H": 100, "N": 20, "epochs": 4, "lr": 20.0}
 RUNS: dict[str, dict[str, Any]] = {
     "small-rnn": SMALL | {"layer": "RNN", "lr": 5.0},
@@ -55,9 +55,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "dropout": ABLATION | {"variational": False, "tied": False},
     "variational": ABLATION | {"tied": False},
     "tied": ABLATION,
-    "better": ABLATION | {"H": 650, "dropout": 0.5, "epochs": 40},
-    "better-short": ABLATION | {"H": 650, "dropout": 0.4, "epochs": 8, "N": 10, "lr": 14.0},
-    "reviews": ABLATION | {"dropout": 0.1, "epochs": 1},
+    "better": ABLATION | {"H": 650, "dropout": 0.5, "epochs": 40, "N": 20, "lr": 20.0},
+    "medium": ABLATION | {"H": 400, "dropout": 0.4},
+    "reviews": ABLATION | {"dropout": 0.1, "epochs": 1, "N": 20, "lr": 20.0},
 }
 
 

@@ -29,6 +29,8 @@ from common.layers import (
     ReLU,
     SoftmaxWithLoss,
 )
+from common.questions import padding_mask
+from common.seq2seq import Seq2Seq
 
 
 class Network(Model):
@@ -143,26 +145,23 @@ class DecoderBlock(Model):
 
     # One position at a time
 
-    def begin(self, memory: Array, length: int) -> list[Array]:
-        """What is kept between steps: keys and values of what is written (N, length, D), and of the
+    def start(self, memory: Array) -> list[Array]:
+        """What is kept between steps: keys and values of what is written, (N, 0, D) at first, and of the
         memory."""
-        written = [xp.empty((len(memory), length, memory.shape[2]), dtype=memory.dtype) for _ in range(2)]
-        return [
-            *written,
-            *(layer.forward(memory) for layer in (self.cross.layer.key, self.cross.layer.value)),
-        ]
+        nothing = memory[:, :0]
+        cross = self.cross.layer
+        return [nothing, nothing, cross.key.forward(memory), cross.value.forward(memory)]
 
-    def step(self, y: Array, t: int, kept: list[Array], mask: Array | None = None) -> Array:
-        """``forward`` of the position ``t`` alone: ``y`` (N, 1, D) to (N, 1, D)."""
+    def step(self, y: Array, kept: list[Array], mask: Array | None = None) -> tuple[Array, list[Array]]:
+        """``forward`` of the next position alone: ``y`` (N, 1, D) to (N, 1, D), and what is kept now."""
         keys, values, memory_keys, memory_values = kept
         attention, x = self.attention.layer, self.attention.enter(y)
-        keys[:, t : t + 1] = attention.key.forward(x)
-        values[:, t : t + 1] = attention.value.forward(x)
-        found = attention.look(attention.query.forward(x), keys[:, : t + 1], values[:, : t + 1])
-        y = self.attention.leave(y, found)
+        keys = xp.concatenate([keys, attention.key.forward(x)], axis=1)  # (N, t + 1, D)
+        values = xp.concatenate([values, attention.value.forward(x)], axis=1)
+        y = self.attention.leave(y, attention.look(attention.query.forward(x), keys, values))
         cross, x = self.cross.layer, self.cross.enter(y)
         found = cross.look(cross.query.forward(x), memory_keys, memory_values, mask)
-        return self.network.forward(self.cross.leave(y, found))
+        return self.network.forward(self.cross.leave(y, found)), [keys, values, memory_keys, memory_values]
 
 
 class Embed(Model):
@@ -194,15 +193,16 @@ class TransformerEncoder(Model):
     def __init__(self, embed: Embed, blocks: list[EncoderBlock], norm: LayerNorm | None = None) -> None:
         self.embed, self.blocks, self.norm = embed, blocks, norm
 
-    def forward(self, xs: Array, mask: Array | None = None) -> Array:
-        """Ids ``xs`` (N, Tx) to the memory (N, Tx, D); ``mask`` (N, Tx) is False at padding."""
-        ys = self.embed.forward(xs)
+    def forward(self, questions: Array) -> tuple[Array, Array]:
+        """Ids (N, S), filled up with PAD, to what the decoder looks at, (N, S, D), and the mask (N, S)."""
+        mask = padding_mask(questions)
+        ys = self.embed.forward(questions)
         for block in self.blocks:
             ys = block.forward(ys, mask)
-        return self.norm.forward(ys) if self.norm else ys
+        return self.norm.forward(ys) if self.norm else ys, mask
 
-    def backward(self, dout: Array) -> None:
-        """``dout`` (N, Tx, D); leave all gradients in ``grads``."""
+    def backward(self, dout: Array, dmask: None = None) -> None:
+        """``dout`` (N, S, D); leave all gradients in ``grads``."""
         dout = self.norm.backward(dout) if self.norm else dout
         for block in reversed(self.blocks):
             dout = block.backward(dout)
@@ -217,18 +217,15 @@ class TransformerDecoder(Model):
     ) -> None:
         self.embed, self.blocks, self.norm, self.affine = embed, blocks, norm, affine
 
-    def forward(self, ts: Array, memory: Array, mask: Array | None = None) -> Array:
-        """Ids ``ts`` (N, Ty), each read when the next is to be written, to scores (N, Ty, V).
-
-        ``memory`` is (N, Tx, D), and ``mask`` (N, Tx) False at its padding.
-        """
-        ys = self.embed.forward(ts)
+    def forward(self, answers: Array, memory: Array, mask: Array | None = None) -> Array:
+        """Ids (N, T), each read when the next is to be written, to scores (N, T, V)."""
+        ys = self.embed.forward(answers)
         for block in self.blocks:
             ys = block.forward(ys, memory, mask)
         return self.affine.forward(self.norm.forward(ys) if self.norm else ys)
 
-    def backward(self, dscores: Array) -> Array:
-        """``dscores`` (N, Ty, V) to the gradient of the memory: every block looked at it."""
+    def backward(self, dscores: Array) -> tuple[Array, None]:
+        """``dscores`` (N, T, V) to the gradient of the memory: every block looked at it. A mask has none."""
         dys = self.affine.backward(dscores)
         dys = self.norm.backward(dys) if self.norm else dys
         dmemory = 0
@@ -236,27 +233,43 @@ class TransformerDecoder(Model):
             dys, more = block.backward(dys)
             dmemory = dmemory + more
         self.embed.backward(dys)
-        return dmemory
+        return dmemory, None
 
-    def begin(self, memory: Array, length: int) -> list[list[Array]]:
-        """What the blocks keep between the steps of a text of up to ``length`` words."""
-        return [block.begin(memory, length) for block in self.blocks]
+    def start(self, memory: Array, mask: Array) -> tuple[Array, ...]:
+        """The state before the first word: the mask, and what each block keeps."""
+        return mask, *(part for block in self.blocks for part in block.start(memory))
 
-    def step(self, ids: Array, t: int, kept: list[list[Array]], mask: Array | None = None) -> Array:
-        """The words ``ids`` (N,) at position ``t`` to the scores of the next, (N, V)."""
-        y = self.embed.forward(ids[:, None], start=t)
-        for block, own in zip(self.blocks, kept):
-            y = block.step(y, t, own, mask)
-        return self.affine.forward(self.norm.forward(y) if self.norm else y)[:, 0]
+    def step(self, ids: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        """The last word of each answer (N,) and the state, to scores (N, V) and the next state."""
+        mask, *kept = state
+        y = self.embed.forward(ids[:, None], start=kept[0].shape[1])
+        after: list[Array] = []
+        for i, block in enumerate(self.blocks):
+            y, own = block.step(y, kept[4 * i : 4 * i + 4], mask)
+            after += own
+        scores = self.affine.forward(self.norm.forward(y) if self.norm else y)
+        return scores[:, 0], (mask, *after)
 
 
-class Transformer(Model):
-    """Encoder and decoder, for sequences of ids from one vocabulary.
+def transformer(
+    V: int,
+    D: int,
+    H: int,
+    rng: np.random.Generator,
+    dtype: type = FLOAT,
+    depth: int = 2,
+    heads: int = 4,
+    dropout: float = 0.0,
+    norm_first: bool = True,
+    tied: bool = True,
+    smoothing: float = 0.0,
+) -> Seq2Seq:
+    """A Transformer, for questions and answers from one vocabulary.
 
     Parameters
     ----------
     V : int
-        Size of the vocabulary, of words in and words out.
+        Size of the vocabulary.
     D : int
         Size of a word vector, and of all that flows between the blocks.
     H : int
@@ -276,66 +289,31 @@ class Transformer(Model):
     smoothing : float
         Of the targets; see SoftmaxWithLoss.
     """
-
-    def __init__(
-        self,
-        V: int,
-        D: int,
-        H: int,
-        rng: np.random.Generator,
-        depth: int = 2,
-        heads: int = 4,
-        dropout: float = 0.0,
-        norm_first: bool = True,
-        tied: bool = True,
-        smoothing: float = 0.0,
-        dtype: type = FLOAT,
-    ) -> None:
-        for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
-        make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
-        W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
-        others = [W, W.T] if tied else [W.copy(), xavier(rng, D, V, dtype=dtype)]
-        self.encoder = TransformerEncoder(
-            Embed(W, make.drop()),
-            [EncoderBlock(make.around(make.attention()), make.around(make.network())) for _ in range(depth)],
-            make.norm() if norm_first else None,
-        )
-        self.decoder = TransformerDecoder(
-            Embed(others[0], make.drop()),
-            [
-                DecoderBlock(
-                    make.around(make.attention(causal=True)),
-                    make.around(make.attention()),
-                    make.around(make.network()),
-                )
-                for _ in range(depth)
-            ],
-            Affine(others[1], zeros(V, dtype=dtype)),
-            make.norm() if norm_first else None,
-        )
-        self.loss = SoftmaxWithLoss(smoothing)
-
-    def forward(
-        self, xs: Array, ts: Array, x_mask: Array | None = None, t_mask: Array | None = None
-    ) -> Array:
-        """Return the loss.
-
-        Parameters
-        ----------
-        xs : (N, Tx) ids, the questions
-        ts : (N, Ty + 1) ids, the answers, each after a word that means "begin"
-        x_mask : (N, Tx) booleans, optional; False at padding
-        t_mask : (N, Ty + 1) booleans, optional; False at padding
-        """
-        memory = self.encoder.forward(xs, x_mask)
-        scores = self.decoder.forward(ts[:, :-1], memory, x_mask)
-        return self.loss.forward(scores, ts[:, 1:], None if t_mask is None else t_mask[:, 1:])
-
-    def backward(self, dout: float = 1) -> None:
-        """Leave all gradients in ``grads``."""
-        self.encoder.backward(self.decoder.backward(self.loss.backward(dout)))
+    for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
+    make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
+    W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
+    W_answers, W_scores = (W, W.T) if tied else (W.copy(), xavier(rng, D, V, dtype=dtype))
+    encoder = TransformerEncoder(
+        Embed(W, make.drop()),
+        [EncoderBlock(make.around(make.attention()), make.around(make.network())) for _ in range(depth)],
+        make.norm() if norm_first else None,
+    )
+    decoder = TransformerDecoder(
+        Embed(W_answers, make.drop()),
+        [
+            DecoderBlock(
+                make.around(make.attention(causal=True)),
+                make.around(make.attention()),
+                make.around(make.network()),
+            )
+            for _ in range(depth)
+        ],
+        Affine(W_scores, zeros(V, dtype=dtype)),
+        make.norm() if norm_first else None,
+    )
+    return Seq2Seq(encoder, decoder, SoftmaxWithLoss(smoothing))
 
 
 @dataclass

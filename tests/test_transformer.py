@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.catalogue import GOLDEN, run
+from common.catalogue import GOLDEN, dense, run
 from common.checks import layer_errors
 from common.layers import LayerNorm, unique_parameters
 from common.optimizers import Adam
-from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, Transformer, warm_up
+from common.questions import START
+from common.seq2seq import answer, beam_search
+from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, transformer, warm_up
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -63,19 +65,16 @@ def test_gradients_of_the_blocks(kind, norm_first, T):
     assert len(errors) > 10 and max(errors.values()) < 1e-7, errors
 
 
-def small(dropout=0.0, norm_first=True, tied=True, dtype=np.float64, **options):
-    rng = np.random.default_rng(1)
-    return Transformer(
-        7, 8, 12, rng, dropout=dropout, norm_first=norm_first, tied=tied, dtype=dtype, **options
-    )
+def small(dtype=np.float64, **options):
+    return transformer(7, 8, 12, np.random.default_rng(1), dtype=dtype, **options)
 
 
 def questions(N=3):
     rng = np.random.default_rng(0)
-    xs, ts = rng.integers(0, 7, (N, 5)), rng.integers(0, 7, (N, 4))
-    x_mask, t_mask = np.ones((N, 5), dtype=bool), np.ones((N, 4), dtype=bool)
-    x_mask[1, 3:] = t_mask[1, 3:] = False
-    return tuple(map(xp.asarray, (xs, ts, x_mask, t_mask)))
+    xs, ts = rng.integers(3, 7, (N, 5)), rng.integers(2, 7, (N, 4))
+    ts[:, 0] = START
+    xs[1, 3:] = ts[1, 3:] = 0
+    return xp.asarray(xs), xp.asarray(ts)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
@@ -89,47 +88,54 @@ def test_gradients_of_the_whole_model(norm_first, tied, options):
 
 
 def test_padding_changes_nothing():
-    xs, ts, x_mask, t_mask = questions()
+    xs, ts = questions()
     model = small()
-    model.forward(xs, ts, x_mask, t_mask)
-    scores = to_numpy(model.decoder.forward(ts[1:2, :3], model.encoder.forward(xs[1:2, :3])))
-    padded = to_numpy(model.decoder.forward(ts, model.encoder.forward(xs, x_mask), x_mask))
+    scores = to_numpy(model.decoder.forward(ts[1:2, :3], *model.encoder.forward(xs[1:2, :3])))
+    padded = to_numpy(model.decoder.forward(ts, *model.encoder.forward(xs)))
     np.testing.assert_allclose(padded[1:2, :3], scores, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_a_text_written_word_by_word_gets_the_same_scores(norm_first):
-    xs, ts, x_mask, _ = questions()
+    xs, ts = questions()
     model = small(norm_first=norm_first)
-    model.training = False
-    memory = model.encoder.forward(xs, x_mask)
-    whole = to_numpy(model.decoder.forward(ts, memory, x_mask)).copy()
-    kept = model.decoder.begin(memory, length=4)
+    memory = model.encoder.forward(xs)
+    whole = to_numpy(model.decoder.forward(ts, *memory)).copy()
+    state = model.decoder.start(*memory)
     for t in range(4):
-        scores = to_numpy(model.decoder.step(ts[:, t], t, kept, x_mask))
-        np.testing.assert_allclose(scores, whole[:, t], atol=1e-12)
+        scores, state = model.decoder.step(ts[:, t], state)
+        np.testing.assert_allclose(to_numpy(scores), whole[:, t], atol=1e-12)
+
+
+def test_answers_do_not_depend_on_the_neighbours():
+    model, (xs, _) = small(), questions()
+    together = to_numpy(answer(model, xs, 6))
+    alone = np.concatenate([to_numpy(answer(model, row, 6)) for row in (xs[:1], xs[1:2, :3], xs[2:])])
+    assert np.array_equal(together, alone)
+    best, _ = beam_search(model, xs, 6, width=1)
+    assert np.array_equal(to_numpy(best)[:, 0], together)
 
 
 def test_an_input_longer_than_any_before_gets_an_answer():
     model = small()
-    xs = xp.asarray(np.random.default_rng(0).integers(0, 7, (2, 300)))
-    assert np.isfinite(to_numpy(model.encoder.forward(xs))).all()
+    xs = xp.asarray(np.random.default_rng(0).integers(3, 7, (2, 300)))
+    assert answer(model, xs, 5).shape == (2, 5)
 
 
-def test_a_mask_that_hides_everything_gives_finite_numbers():
-    xs, ts, x_mask, t_mask = questions()
+def test_an_empty_question_gives_finite_numbers():
+    xs, ts = questions()
+    xs[0] = 0
     model = small()
-    hidden = xp.zeros_like(x_mask)
-    assert np.isfinite(float(model.forward(xs, ts, hidden, t_mask)))
+    assert np.isfinite(float(model.forward(xs, ts)))
     model.backward()
-    assert all(np.isfinite(to_numpy(grad)).all() for grad in unique_parameters(model)[1])
+    assert all(np.isfinite(to_numpy(dense(grad))).all() for grad in unique_parameters(model)[1])
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_it_learns_to_reverse(norm_first):
     rng = np.random.default_rng(0)
-    xs = rng.integers(1, 7, (200, 4))
-    ts = np.concatenate([np.zeros((200, 1), dtype=int), xs[:, ::-1]], axis=1)
+    xs = rng.integers(3, 7, (200, 4))
+    ts = np.concatenate([np.full((200, 1), START), xs[:, ::-1]], axis=1)
     xs, ts = xp.asarray(xs), xp.asarray(ts)
     model, optimizer = small(norm_first=norm_first, dtype=np.float32), Adam(0.01)
     schedule, losses = warm_up(0.01, 20), []
@@ -159,13 +165,13 @@ def test_a_residual_gives_back_the_gradients_of_all_inputs():
 
 
 BAD = {
-    "V": (lambda: Transformer(0, 8, 8, np.random.default_rng(0)), "V is 0; it should be a whole number"),
-    "D": (lambda: Transformer(7, 9, 8, np.random.default_rng(0), heads=3), "D is 9; it should be an even"),
+    "V": (lambda: transformer(0, 8, 8, np.random.default_rng(0)), "V is 0; it should be a whole number"),
+    "D": (lambda: transformer(7, 9, 8, np.random.default_rng(0), heads=3), "D is 9; it should be an even"),
     "heads": (
-        lambda: Transformer(7, 8, 8, np.random.default_rng(0), heads=3),
+        lambda: transformer(7, 8, 8, np.random.default_rng(0), heads=3),
         "heads is 3; it should be a whole number that divides 8",
     ),
-    "ids": (lambda: small().forward(xp.full((2, 3), 7), xp.zeros((2, 3), dtype=int)), "from 0 to 6|0 and 6"),
+    "ids": (lambda: small().forward(xp.full((2, 3), 7), xp.ones((2, 3), dtype=int)), "between 0 and 6"),
     "empty": (
         lambda: small().encoder.forward(xp.zeros((2, 0), dtype=int)),
         r"xs has shape \(2, 0, 8\); it should be \(N, T, 8\), with N and T at least 1",

@@ -548,13 +548,23 @@ class Bidirectional(Model):
         left = self.leftward.forward(xs[:, ::-1], None if mask is None else mask[:, ::-1])
         return xp.concatenate([right, left[:, ::-1]], axis=2)
 
-    def backward(self, dhs: Array) -> Array:
-        """``dhs`` (N, T, 2H) to the gradient of xs: one input went to two layers, so what comes back is
-        added."""
+    def backward(self, dhs: Array, *dstate: Array) -> Array:
+        """``dhs`` (N, T, 2H), and the gradient of ``state`` if something used it, to the gradient of xs.
+
+        One input went to two layers, so what comes back is added.
+        """
         H = len(self.rightward.params[1])
         require_last_axis("dhs", dhs, 2 * H)
-        dxs = self.rightward.backward(dhs[:, :, :H])
-        return dxs + self.leftward.backward(dhs[:, ::-1, H:])[:, ::-1]
+        for d in dstate:
+            require_last_axis("dstate", d, 2 * H)
+        dxs = self.rightward.backward(dhs[:, :, :H], *(d[:, :H] for d in dstate))
+        return dxs + self.leftward.backward(dhs[:, ::-1, H:], *(d[:, H:] for d in dstate))[:, ::-1]
+
+    @property
+    def state(self) -> tuple[Array, ...]:
+        """The final states of both, side by side, (N, 2H) each: what both have read from end to end."""
+        both = zip(self.rightward.state, self.leftward.state)
+        return tuple(xp.concatenate([right, left], axis=1) for right, left in both)
 
 
 def time_first(xs: Array) -> Array:

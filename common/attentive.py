@@ -1,0 +1,299 @@
+"""Encoders and decoders with attention: the decoder looks at all states of the encoder, not only at the last.
+
+They fit ``Seq2Seq``; ``common.seq2seq`` says what it asks of the two. What passes between them is
+
+    memory = (hs, mask, h, c, ...)    # (N, S, H), (N, S), and the final states of each layer, (N, H) each
+
+``AttentionDecoder`` looks after its LSTM: the new state asks, and what is found goes to the scores, as with
+[Luong2015]_. ``LookFirstDecoder`` looks before: the old state asks, and what is found is an input of the
+LSTM, as with [Bahdanau2015]_.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.backend import FLOAT, Array, np, to_numpy, xp
+from common.initializers import gaussian, xavier, zeros
+from common.language_model import recurrent
+from common.layers.attention import Attention, attend, attend_back
+from common.layers.base import Model
+from common.layers.dense import Affine
+from common.layers.embedding import Embedding
+from common.layers.recurrent import LSTM, Bidirectional, LSTMCell
+from common.questions import START, decode, encode, padding_mask
+from common.seq2seq import Seq2Seq, answer, evaluating
+from common.text import Vocabulary
+
+
+class Stack(Model):
+    """Recurrent layers, one above the other.
+
+    Parameters
+    ----------
+    layers : list of LSTM, or of Bidirectional
+        Each takes what the one below gives.
+    residual : bool
+        What goes into a layer is added to what comes out [He2016]_ [Wu2016]_, so that gradients have a way
+        past it. (Not for the first layer, whose input is of another size.)
+    """
+
+    def __init__(self, layers: Sequence[LSTM | Bidirectional], residual: bool = False) -> None:
+        self.layers, self.residual = list(layers), residual
+
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
+        """``xs`` (N, T, D) to (N, T, H)."""
+        for i, layer in enumerate(self.layers):
+            hs = layer.forward(xs, mask)
+            xs = hs + xs if self.residual and i > 0 else hs
+        return xs
+
+    def backward(self, dhs: Array, *dstates: Array) -> Array:
+        """``dhs`` (N, T, H), and the gradients of ``states`` if something used them, to that of xs."""
+        for i, layer in reversed(list(enumerate(self.layers))):
+            dxs = layer.backward(dhs, *dstates[2 * i : 2 * i + 2])
+            dhs = dxs + dhs if self.residual and i > 0 else dxs
+        return dhs
+
+    @property
+    def states(self) -> tuple[Array, ...]:
+        """The final states: ``h`` and ``c`` of the first layer, then of the second, and so on."""
+        return tuple(part for layer in self.layers for part in layer.state)
+
+
+class AttentionEncoder(Model):
+    """Read a question, and keep the state after each character.
+
+    Parameters
+    ----------
+    V, D, H : int
+        Number of characters, size of a character's vector, size of a state.
+    rng : numpy.random.Generator
+        Draws the first weights.
+    depth : int
+        Recurrent layers, one above the other.
+    residual : bool
+        With residual connections between them.
+    bidirectional : bool
+        Each layer reads both ways, with half of H for each.
+    """
+
+    def __init__(
+        self,
+        V: int,
+        D: int,
+        H: int,
+        rng: np.random.Generator,
+        depth: int = 1,
+        residual: bool = False,
+        bidirectional: bool = False,
+        dtype: type = FLOAT,
+    ) -> None:
+        if bidirectional and H % 2:
+            raise ValueError(f"H is {H}; it should be even when bidirectional=True.")
+        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
+        layers = []
+        for i in range(depth):
+            width = D if i == 0 else H
+            one_way = [
+                recurrent(LSTM, rng, width, H // (1 + bidirectional), dtype=dtype)
+                for _ in range(1 + bidirectional)
+            ]
+            layers.append(Bidirectional(*one_way) if bidirectional else one_way[0])
+        self.stack = Stack(layers, residual)
+
+    def forward(self, questions: Array) -> tuple[Array, ...]:
+        """Ids (N, S) to the memory: all states (N, S, H), the mask (N, S), the final states (N, H)."""
+        mask = padding_mask(questions)
+        hs = self.stack.forward(self.embedding.forward(questions), mask)
+        return hs, mask, *self.stack.states
+
+    def backward(self, dhs: Array, dmask: None, *dstates: Array) -> None:
+        """Gradients of the memory; a mask has none."""
+        self.embedding.backward(self.stack.backward(dhs, *dstates))
+
+
+class AttentionDecoder(Model):
+    """Write an answer; before each character, look at the question [Luong2015]_.
+
+    Parameters
+    ----------
+    V, D, H, rng, depth, residual
+        As in ``AttentionEncoder``.
+    """
+
+    def __init__(
+        self,
+        V: int,
+        D: int,
+        H: int,
+        rng: np.random.Generator,
+        depth: int = 1,
+        residual: bool = False,
+        dtype: type = FLOAT,
+    ) -> None:
+        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
+        self.stack = Stack(
+            [recurrent(LSTM, rng, D if i == 0 else H, H, dtype=dtype) for i in range(depth)], residual
+        )
+        self.attention = Attention()
+        self.affine = Affine(xavier(rng, 2 * H, V, dtype=dtype), zeros(V, dtype=dtype))
+
+    def forward(self, answers: Array, hs: Array, mask: Array, *states: Array) -> Array:
+        """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
+        for i, layer in enumerate(self.stack.layers):
+            layer.set_state(*states[2 * i : 2 * i + 2])
+        queries = self.stack.forward(self.embedding.forward(answers))  # (N, T, H)
+        found = self.attention.forward(queries, hs, mask)
+        return self.affine.forward(xp.concatenate([found, queries], axis=2))
+
+    def backward(self, dscores: Array) -> tuple[Array | None, ...]:
+        """``dscores`` (N, T, V) to the gradients of the memory."""
+        dboth = self.affine.backward(dscores)  # (N, T, 2H)
+        H = dboth.shape[2] // 2
+        dqueries, dhs = self.attention.backward(dboth[:, :, :H])
+        dqueries += dboth[:, :, H:]  # a state went two ways: it asked, and it was scored
+        self.embedding.backward(self.stack.backward(dqueries))
+        return dhs, None, *(part for layer in self.stack.layers for part in layer.dstate)
+
+    def start(self, *memory: Array) -> tuple[Array, ...]:
+        """What a row of an answer needs: all of the memory."""
+        return memory
+
+    def step(self, ids: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        """The last characters (N,) and the state, to scores (N, V) and the next state."""
+        scores = self.forward(ids[:, None], *state)
+        return scores[:, 0], (*state[:2], *self.stack.states)
+
+    @property
+    def weights(self) -> Array:
+        """Where the last ``forward`` looked, (N, T, S)."""
+        return self.attention.weights
+
+
+class LookFirstDecoder(Model):
+    """Write an answer; look at the question first, and let the LSTM see what was found [Bahdanau2015]_.
+
+    What is looked for depends on the state before, so the steps can only be made one after the other.
+
+    Parameters
+    ----------
+    V, D, H : int
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
+        lstm = recurrent(LSTM, rng, D + H, H, dtype=dtype)
+        self.cell = LSTMCell(*lstm.params)
+        self.affine = Affine(xavier(rng, 2 * H, V, dtype=dtype), zeros(V, dtype=dtype))
+
+    def forward(self, answers: Array, hs: Array, mask: Array, h: Array, c: Array) -> Array:
+        """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
+        xs = self.embedding.forward(answers)  # (N, T, D)
+        self.hs, self.steps, both = hs, [], []
+        for t in range(xs.shape[1]):
+            found, weights = attend(h[:, None], hs, hs, ~mask[:, None], 1)
+            inputs = xp.concatenate([xs[:, t], found[:, 0]], axis=1)  # (N, D + H)
+            before = h
+            h, c = self.cell.forward(inputs, h, c)
+            both.append(xp.concatenate([found[:, 0], h], axis=1))
+            self.steps.append((before, found, weights, self.cell.cache))
+        self.state = h, c
+        return self.affine.forward(xp.stack(both, axis=1))
+
+    def backward(self, dscores: Array) -> tuple[Array | None, ...]:
+        """``dscores`` (N, T, V) to the gradients of the memory."""
+        dboth = self.affine.backward(dscores)  # (N, T, 2H)
+        N, T, H = *dboth.shape[:2], dboth.shape[2] // 2
+        D = self.embedding.params[0].shape[1]
+        dxs = xp.empty((N, T, D), dtype=dboth.dtype)
+        dhs = xp.zeros_like(self.hs)
+        dh, dc = xp.zeros((2, N, H), dtype=dboth.dtype)
+        grads = [0, 0, 0]
+        for t in reversed(range(T)):
+            before, found, weights, self.cell.cache = self.steps[t]
+            dinputs, dh, dc = self.cell.backward(dh + dboth[:, t, H:], dc)
+            grads = [total + grad for total, grad in zip(grads, self.cell.grads)]
+            dxs[:, t] = dinputs[:, :D]
+            dfound = (dinputs[:, D:] + dboth[:, t, :H])[:, None]  # it went two ways
+            dquery, dkeys, dvalues = attend_back(dfound, before[:, None], self.hs, self.hs, found, weights, 1)
+            dh = dh + dquery[:, 0]
+            dhs += dkeys
+            dhs += dvalues
+        self.cell.grads = grads
+        self.embedding.backward(dxs)
+        return dhs, None, dh, dc
+
+    def start(self, *memory: Array) -> tuple[Array, ...]:
+        """What a row of an answer needs: all of the memory."""
+        return memory
+
+    def step(self, ids: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        """The last characters (N,) and the state, to scores (N, V) and the next state."""
+        scores = self.forward(ids[:, None], *state)
+        return scores[:, 0], (*state[:2], *self.state)
+
+    @property
+    def weights(self) -> Array:
+        """Where the last ``forward`` looked, (N, T, S)."""
+        return xp.concatenate([weights for _, _, weights, _ in self.steps], axis=1)
+
+
+# ---- the models of chapter 8
+
+
+def attentive(
+    V: int,
+    D: int,
+    H: int,
+    rng: np.random.Generator,
+    dtype: type = FLOAT,
+    depth: int = 1,
+    residual: bool = False,
+    bidirectional: bool = False,
+) -> Seq2Seq:
+    """Encoder and decoder with attention after the decoder's LSTM."""
+    encoder = AttentionEncoder(V, D, H, rng, depth, residual, bidirectional, dtype)
+    return Seq2Seq(encoder, AttentionDecoder(V, D, H, rng, depth, residual, dtype))
+
+
+def looking_first(V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> Seq2Seq:
+    """Encoder and decoder with attention before the decoder's LSTM."""
+    return Seq2Seq(AttentionEncoder(V, D, H, rng, dtype=dtype), LookFirstDecoder(V, D, H, rng, dtype))
+
+
+def alignment(
+    model: Seq2Seq, question: str, characters: Vocabulary, max_length: int, reverse: bool = False
+) -> tuple[str, np.ndarray]:
+    """Let a model answer one question, and watch where it looks.
+
+    Parameters
+    ----------
+    model : Seq2Seq
+        Its decoder has ``weights``.
+    question : str
+        At least one character, all of them known.
+    characters : Vocabulary
+    max_length : int
+        The most characters to write.
+    reverse : bool
+        The model was trained on questions that were turned round. The columns of the map are turned back.
+
+    Returns
+    -------
+    answer : str
+    weights : (T, S)
+        Row t: where the model looked when it wrote character t; column s belongs to character s of the
+        question.
+    """
+    if not question:
+        raise ValueError("question is empty; it should have at least one character.")
+    ids = encode([question], characters, reverse=reverse)
+    written = answer(model, ids, max_length)
+    text = decode(written, characters)[0]
+    read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
+    with evaluating(model):
+        model.decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
+        weights = to_numpy(model.decoder.weights)[0]
+    return text, (weights[:, ::-1] if reverse else weights)[: len(text)]

@@ -1,0 +1,142 @@
+"""Encoders and decoders with attention: right gradients, the same scores step by step, and dates learned."""
+
+import numpy as np
+import pytest
+
+from common.attentive import Stack, alignment, attentive, looking_first
+from common.backend import to_numpy, xp
+from common.catalogue import dense
+from common.checks import layer_errors
+from common.layers import LSTM, Bidirectional, unique_parameters
+from common.optimizers import Adam
+from common.questions import START, Task, dates, encode
+from common.seq2seq import accuracy, answer, beam_search
+from common.training import clip_gradients, minibatches
+
+MODELS = {
+    "attentive": attentive,
+    "bidirectional": lambda *sizes, **o: attentive(*sizes, bidirectional=True, **o),
+    "deep": lambda *sizes, **o: attentive(*sizes, depth=2, **o),
+    "deep, residual": lambda *sizes, **o: attentive(*sizes, depth=3, residual=True, **o),
+    "deep, both ways": lambda *sizes, **o: attentive(*sizes, depth=2, residual=True, bidirectional=True, **o),
+    "looking first": looking_first,
+}
+
+
+def small(name, V=7, H=4, dtype=np.float64):
+    model = MODELS[name](V, 3, H, np.random.default_rng(0), dtype=dtype)
+    for i, param in enumerate(model.params):  # weights large enough for attention to choose
+        param += xp.asarray(0.5 * np.random.default_rng(i).standard_normal(param.shape).astype(dtype))
+    return model
+
+
+def questions(N=3):
+    rng = np.random.default_rng(0)
+    xs, ts = rng.integers(3, 7, (N, 5)), rng.integers(2, 7, (N, 4))
+    ts[:, 0] = START
+    xs[1, 3:] = ts[1, 3:] = 0
+    return xp.asarray(xs), xp.asarray(ts)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients(name):
+    errors = layer_errors(small(name), *questions(), rng=np.random.default_rng(0))
+    assert max(errors.values()) < 1e-7, errors
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_step_by_step_the_scores_are_the_same(name):
+    model, (xs, ts) = small(name), questions()
+    memory = model.encoder.forward(xs)
+    whole = to_numpy(model.decoder.forward(ts, *memory)).copy()
+    looked = to_numpy(model.decoder.weights).copy()
+    assert (looked[1, :, 3:] == 0).all()
+    np.testing.assert_allclose(looked.sum(axis=2), 1)
+    state = model.decoder.start(*memory)
+    for t in range(ts.shape[1]):
+        scores, state = model.decoder.step(ts[:, t], state)
+        np.testing.assert_allclose(to_numpy(scores), whole[:, t], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_padding_and_neighbours_change_nothing(name):
+    model, (xs, _) = small(name), questions()
+    together = to_numpy(answer(model, xs, 6))
+    alone = np.concatenate([to_numpy(answer(model, row, 6)) for row in (xs[:1], xs[1:2, :3], xs[2:])])
+    assert np.array_equal(together, alone)
+    best, _ = beam_search(model, xs, 6, width=1)
+    assert np.array_equal(to_numpy(best)[:, 0], together)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_empty_question_gets_an_answer(name):
+    xs, ts = questions()
+    xs[0] = 0
+    model = small(name)
+    assert np.isfinite(float(model.forward(xs, ts)))
+    model.backward()
+    assert all(np.isfinite(to_numpy(dense(grad))).all() for grad in unique_parameters(model)[1])
+    assert answer(model, xs, 5).shape == (3, 5)
+
+
+def test_the_states_of_both_directions_have_gradients():
+    def layer(seed):
+        rng = np.random.default_rng(seed)
+        return LSTM(*(xp.asarray(rng.standard_normal(s)) for s in ((3, 8), (2, 8), (8,))))
+
+    class Final(Stack):
+        """Its output is the final states: what reaches them is checked."""
+
+        def forward(self, xs):
+            self.shape = super().forward(xs).shape
+            return self.states
+
+        def backward(self, *dstates):
+            return super().backward(xp.zeros(self.shape), *dstates)
+
+    x = xp.asarray(np.random.default_rng(9).standard_normal((2, 4, 3)))
+    errors = layer_errors(Final([Bidirectional(layer(0), layer(1))]), x, rng=np.random.default_rng(0))
+    assert len(errors) == 7 and max(errors.values()) < 1e-8
+
+
+def test_dates_are_learned_and_the_alignment_has_the_shape_of_the_answer():
+    task = Task.split(dates(np.random.default_rng(0), 1500), 100, 100)
+    xs, ts = task.arrays(task.train)
+    model, optimizer = attentive(len(task.characters), 8, 32, np.random.default_rng(1)), Adam(0.01)
+    rng, losses = np.random.default_rng(2), []
+    for x, t in minibatches(xs, ts, 64, rng):
+        losses.append(float(model.forward(x, t)))
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, 5.0)
+        optimizer.update(params, grads)
+    assert losses[-1] < 0.7 * losses[0]
+    assert 0 <= accuracy(model, *task.arrays(task.test)) <= 1
+    text, weights = alignment(model, "9/27/94", task.characters, 12)
+    assert weights.shape == (len(text), 7)
+    text, turned = alignment(model, "49/72/9", task.characters, 12, reverse=True)
+    np.testing.assert_allclose(turned[:, ::-1], weights[: len(text)], atol=1e-6)
+
+
+BAD = {
+    "empty": (lambda m, c: alignment(m, "", c, 5), "question is empty; it should have at least one"),
+    "unknown": (lambda m, c: alignment(m, "9?", c, 5), "has the character '\\?'; the model knows only"),
+    "too long": (
+        lambda m, c: encode(["9" * 40], c, longest=29),
+        "has 40 characters; there should be at most 29",
+    ),
+    "odd": (
+        lambda m, c: attentive(7, 3, 5, np.random.default_rng(0), bidirectional=True),
+        "H is 5; it should be even when bidirectional=True",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_sentence(name):
+    task = Task.split(dates(np.random.default_rng(0), 50), 5, 5)
+    model = attentive(len(task.characters), 3, 4, np.random.default_rng(1))
+    call, sentence = BAD[name]
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
+        call(model, task.characters)
+    assert "\n" not in str(caught.value)

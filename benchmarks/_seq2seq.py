@@ -1,0 +1,123 @@
+"""How often a model answers right: sums and dates, over seeds, at the settings of the chapters' long runs.
+
+    python -m benchmarks._seq2seq TASK/MODEL:SEED ...
+
+trains and judges, one run after the other, and adds what it measured to data/results/seq2seq.json. Tasks:
+addition, dates, and dates-file, the file whose repeated lines were not removed before the split. Models:
+plain, reversed, peeky (whose questions are reversed, too). A run takes some minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from common.attentive import attentive, looking_first
+from common.layers import unique_parameters
+from common.optimizers import Adam
+from common.questions import Pair, Task, additions, characters_of, dates, leak, load_dates
+from common.scale import record, recorded
+from common.seq2seq import Seq2Seq, accuracy, peeky, plain
+from common.training import Trainer
+
+NAME = "seq2seq"
+TRAIN, VALID, TEST = 45_000, 1_000, 5_000
+D, H, BATCH, CLIP = 16, 128, 128, 5.0
+EPOCHS = {"addition": 25, "dates": 10, "dates-file": 10}
+MODELS: dict[str, tuple[Callable[..., Seq2Seq], bool]] = {
+    "plain": (plain, False),
+    "reversed": (plain, True),
+    "peeky": (peeky, True),
+    "attention": (attentive, False),
+    "attention-reversed": (attentive, True),
+    "attention-first": (looking_first, False),
+    "attention-bidirectional": (partial(attentive, bidirectional=True), False),
+    "attention-deep": (partial(attentive, depth=3), False),
+    "attention-deep-residual": (partial(attentive, depth=3, residual=True), False),
+}
+
+
+def make_task(name: str) -> Task:
+    """The same examples for every model and seed."""
+    rng, count = np.random.default_rng(1984), TRAIN + VALID + TEST
+    if name == "dates-file":  # as it comes: some questions of the test are among those to learn from
+        pairs = load_dates()
+        pairs = [pairs[i] for i in rng.permutation(len(pairs))]
+        return Task(pairs[:TRAIN], pairs[TRAIN : TRAIN + VALID], pairs[TRAIN:], characters_of(pairs))
+    return Task.split(additions(rng, count) if name == "addition" else dates(rng, count), VALID, TEST)
+
+
+def measure(
+    task: Task, make: Callable[..., Seq2Seq], reverse: bool, epochs: int, seed: int
+) -> dict[str, Any]:
+    """Train one model, and judge it on the test part; seconds are those of one processor."""
+    rng = np.random.default_rng(seed)
+    model = make(len(task.characters), D, H, rng)
+    train, valid = task.arrays(task.train, reverse), task.arrays(task.valid, reverse)
+    curve: list[float] = []
+    seconds: list[float] = []
+    began = time.process_time()
+
+    def judge(_: Trainer) -> None:
+        nonlocal began
+        seconds.append(time.process_time() - began)
+        curve.append(accuracy(model, *valid))
+        began = time.process_time()
+
+    trainer = Trainer(model, Adam(), rng, CLIP)
+    trainer.fit(*train, epochs, BATCH, on_epoch=judge)
+
+    def right(pairs: list[Pair]) -> float:
+        return accuracy(model, *task.arrays(pairs, reverse))
+
+    known = {question for question, _ in task.train}
+    result = {
+        "accuracy": right(task.test),
+        "parameters": sum(param.size for param in unique_parameters(model)[0]),
+        "epochs": epochs,
+        "examples": len(task.train),
+        "seconds_an_epoch": float(np.median(seconds)),
+        "valid_curve": curve,
+        "loss_curve": trainer.epoch_losses,
+    }
+    if leak(task.train, task.test):
+        seen = [pair for pair in task.test if pair[0] in known]
+        unseen = [pair for pair in task.test if pair[0] not in known]
+        result |= {
+            "leak": leak(task.train, task.test),
+            "accuracy_seen": right(seen),
+            "accuracy_unseen": right(unseen),
+        }
+    return result
+
+
+def main() -> None:
+    for choice in sys.argv[1:]:
+        name, _, seed = choice.partition(":")
+        task, model = name.split("/")
+        result = measure(make_task(task), *MODELS[model], EPOCHS[task], int(seed or 1))
+        try:
+            runs = recorded(NAME)["runs"]
+        except KeyError:
+            runs = {}
+        runs.setdefault(name, {})[seed or "1"] = rounded(result)
+        record(NAME, seed=1, command=f"python -m benchmarks._seq2seq {choice}", runs=runs)
+        print(choice, f"{result['accuracy']:.4f}", f"{result['seconds_an_epoch']:.1f} s an epoch", flush=True)
+
+
+def rounded(value: Any) -> Any:
+    """Four digits are enough."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()

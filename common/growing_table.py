@@ -1,0 +1,120 @@
+"""One table for three chapters: how well each model adds and reads dates, and what it costs.
+
+Long runs are recorded in ``data/results``, one file for each chapter, under ``runs``:
+
+    {"addition/peeky": {"1": {"accuracy": 0.99, "parameters": 218062, "seconds_an_epoch": 4.1}, "2": ...}}
+
+that is by task, model and seed. A chapter may add what it measured itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from common.interactive import Measured, table
+from common.scale import recorded
+
+TASKS = {"addition": "sums right", "dates": "dates right"}
+LABELS = {
+    "plain": "LSTM to LSTM",
+    "reversed": "the same, questions reversed",
+    "peeky": "the same, decoder peeky",
+}
+"""What the table calls a model; any other has its own name."""
+
+
+def growing_table(
+    models: Sequence[str],
+    here: Mapping[str, Mapping[str, float]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    results: Sequence[str] = ("seq2seq",),
+) -> str:
+    """Models with their parameters, and for each task the share of right answers and the seconds an epoch.
+
+    Parameters
+    ----------
+    models : sequence of str
+        The rows: which of the recorded models, in this order.
+    here : mapping, optional
+        What this notebook measured, by ``"task/model"``: ``accuracy``, ``parameters``, ``seconds_an_epoch``.
+        It stands in rows of its own, below.
+    labels : mapping, optional
+        Names for models, besides ``LABELS``.
+    results : names of recorded results
+        The files to look in.
+
+    Returns
+    -------
+    str
+        HTML, for ``show``. Over several seeds it says the mean, and in brackets the lowest and the highest.
+
+    Raises
+    ------
+    KeyError
+        One of the files or of the models is not there.
+    """
+    names = {**LABELS, **(labels or {})}
+    known: dict[str, dict[str, Runs]] = {}
+    for name in results:
+        for model, tasks in by_model(recorded(name)["runs"]).items():
+            known.setdefault(model, {}).update(tasks)
+    rows = []
+    for model in models:
+        if model not in known:
+            raise KeyError(f"nothing is recorded of {model!r}; recorded models: {', '.join(known) or 'none'}")
+        rows.append([names.get(model, model), *recorded_cells(known[model])])
+    for model, tasks in by_model({key: {"here": run} for key, run in (here or {}).items()}).items():
+        rows.append([f"{names.get(model, model)} (this notebook)", *measured_cells(tasks)])
+    header = ["model", "parameters"]
+    for label in TASKS.values():
+        header += [label, "seeds", "s an epoch"]
+    return table(rows, header)
+
+
+Runs = Mapping[str, Mapping[str, Any]]
+"""Runs of one model on one task, by seed."""
+
+
+def by_model(runs: Mapping[str, Runs]) -> dict[str, dict[str, Runs]]:
+    """``{"addition/peeky": ...}`` as ``{"peeky": {"addition": ...}}``, for the tasks of the table."""
+    models: dict[str, dict[str, Runs]] = {}
+    for key, seeds in runs.items():
+        task, _, model = key.partition("/")
+        if task in TASKS:
+            models.setdefault(model, {})[task] = seeds
+    return models
+
+
+def recorded_cells(tasks: Mapping[str, Runs]) -> list[str]:
+    """Parameters, then for each task the accuracy over seeds, their number, and the seconds."""
+    cells = [parameters(tasks)]
+    for task in TASKS:
+        runs = list(tasks.get(task, {}).values())
+        if not runs:
+            cells += ["", "", ""]
+            continue
+        shares = [100 * run["accuracy"] for run in runs]
+        mean = f"{sum(shares) / len(shares):.1f} %"
+        spread = f" ({min(shares):.1f} to {max(shares):.1f})" if len(shares) > 1 else ""
+        seconds = sum(run["seconds_an_epoch"] for run in runs) / len(runs)
+        cells += [mean + spread, str(len(runs)), f"{seconds:.1f}"]
+    return cells
+
+
+def measured_cells(tasks: Mapping[str, Runs]) -> list[Any]:
+    """The same for one run in this notebook, whose numbers differ by machine."""
+    cells: list[Any] = [parameters(tasks)]
+    for task in TASKS:
+        run = tasks.get(task, {}).get("here")
+        if run is None:
+            cells += ["", "", ""]
+        else:
+            cells += [Measured(run["accuracy"], ".1%"), "1", Measured(run["seconds_an_epoch"], ".1f")]
+    return cells
+
+
+def parameters(tasks: Mapping[str, Runs]) -> str:
+    """How many numbers the model learns, for each task (the tasks have different characters)."""
+    counts = [next(iter(tasks[task].values()))["parameters"] for task in TASKS if task in tasks]
+    return " and ".join(f"{count:,}" for count in dict.fromkeys(counts))

@@ -42,10 +42,10 @@ KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "language_mod
 SEED, T = 1, 35
 LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
-# The learning rate stays for the first 0.3 of the updates, and then falls to 0.
+# The learning rate stays for the first part of the updates (the share "constant"), and then falls to 0.
 ABLATION = {"layer": "LSTM", "H": 200, "depth": 2, "dropout": 0.3, "variational": True, "tied": True}
 ABLATION |= {"N": 10, "epochs": 5, "lr": 14.0, "constant": 0.3}
-SMALL = {"H": 100, "N": 20, "epochs": 4, "lr": 20.0}
+SMALL = {"H": 100, "N": 20, "epochs": 4, "lr": 20.0, "constant": 0.5}
 RUNS: dict[str, dict[str, Any]] = {
     "small-rnn": SMALL | {"layer": "RNN", "lr": 5.0},
     "small-gru": SMALL | {"layer": "GRU"},

@@ -15,11 +15,13 @@ from common.checks import layer_errors
 from common.datasets import load_reviews
 from common.functions import softmax
 from common.language_model import (
+    REVIEWS_WEIGHTS,
     LanguageModel,
     LanguageModelTrainer,
     blocks,
     cache_perplexity,
     continue_text,
+    load_reviews_model,
     perplexity,
     recurrent,
     review_texts,
@@ -433,3 +435,14 @@ def test_a_schedule_and_divide_lr_are_not_both_taken():
     t = LanguageModelTrainer(model(), SGD(1.0), np.random.default_rng(0), schedule=lambda step: 1.0)
     with pytest.raises(ValueError, match="with a schedule, which sets lr, it should be 1"):
         t.fit(TEXT, 1, 2, 5, valid=TEXT, divide_lr=4)
+
+
+def test_the_model_that_comes_with_the_book_is_small_and_knows_reviews():
+    assert REVIEWS_WEIGHTS.stat().st_size < 6_000_000
+    model, vocabulary = load_reviews_model()
+    _, (_, _, test) = review_texts()
+    assert not model.training
+    assert perplexity(model, test[:3000], batch_size=3) < 150  # a model that knows nothing has 10,000
+    film, the = vocabulary["film"], vocabulary["the"]
+    after = model.predict(np.array(vocabulary.encode(["<eos>", "this"]))[None])[0, -1]
+    assert after[film] > after[the]

@@ -1,0 +1,141 @@
+"""Texts as words, for translation: cutting, splitting by chapter, ids, and names that no vocabulary holds.
+
+A vocabulary of words has to end somewhere, and behind its end are the rare words, most of them names. A model
+that knows them only as ``<unk>`` cannot write them. But what it has to do with a name is to copy it. So the
+first rare word of a sentence becomes ``<rare1>``, the second ``<rare2>``, and so on, and where one of them
+stands in the translation too, it has the same sign there [Luong2015b]_. What a model writes is put back into
+words with the table of the sentence it has read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.backend import Array, to_numpy, xp
+from common.datasets import Verse
+from common.questions import END, PAD, SPECIALS, START
+from common.text import Vocabulary
+
+UNKNOWN = "<unk>"
+RARE = tuple(f"<rare{i}>" for i in range(1, 7))
+
+WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*|[0-9]+|[.,;:?!]")
+
+
+def cut_words(text: str) -> list[str]:
+    """Cut a text into lower-case words, numbers and marks.
+
+    Unlike ``common.text.tokenize`` it keeps *mother's* and *beer-sheba* in one piece. Quotation marks and
+    brackets are dropped.
+
+    >>> cut_words("Haven't I?")
+    ["haven't", 'i', '?']
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text is a {type(text).__name__}; it should be a string.")
+    return WORD.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentence pairs as words, in three parts that come from different chapters.
+
+    Attributes
+    ----------
+    train, valid, test : list of (list of str, list of str)
+    """
+
+    train: list[tuple[list[str], list[str]]]
+    valid: list[tuple[list[str], list[str]]]
+    test: list[tuple[list[str], list[str]]]
+
+    @classmethod
+    def split(
+        cls, verses: Sequence[Verse], longest: int, rng: np.random.Generator, held_out: float = 0.05
+    ) -> Sentences:
+        """Leave out whole chapters: neighbouring verses tell the same story in the same words.
+
+        Parameters
+        ----------
+        verses : sequence of Verse
+        longest : int
+            Verses with more words and marks than this, on either side, are left out.
+        rng : numpy.random.Generator
+            Draws the chapters.
+        held_out : float
+            The share of the chapters to validate on, and as many again to test on.
+        """
+        if not 0 < held_out < 0.5:
+            raise ValueError(f"held_out is {held_out}; it should lie between 0 and 0.5.")
+        chapters = list(dict.fromkeys((verse.book, verse.chapter) for verse in verses))
+        order = rng.permutation(len(chapters))
+        count = max(1, round(held_out * len(chapters)))
+        part = {chapters[i]: min(place // count, 2) for place, i in enumerate(order)}
+        parts: tuple[list, list, list] = ([], [], [])
+        for verse in verses:
+            pair = cut_words(verse.old), cut_words(verse.new)
+            if min(map(len, pair)) > 0 and max(map(len, pair)) <= longest:
+                parts[part[verse.book, verse.chapter]].append(pair)
+        valid, test, train = parts
+        if not all(parts):
+            raise ValueError(f"longest is {longest}; with it, one of the three parts holds no verse.")
+        return cls(train, valid, test)
+
+    def vocabulary(self, min_count: int) -> Vocabulary:
+        """The special signs, then the words that both sides of the training part hold so many times or more,
+        the most frequent first."""
+        counts = Counter(word for pair in self.train for side in pair for word in side)
+        kept = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: -counts[word])
+        return Vocabulary([*SPECIALS, UNKNOWN, *RARE, *kept])
+
+
+def name_rare(words: Sequence[str], vocabulary: Vocabulary) -> dict[str, str]:
+    """The rare words of a sentence, each with its sign, in order of appearance; from the seventh on
+    ``<unk>``."""
+    rare = dict.fromkeys(word for word in words if word not in vocabulary)
+    return {word: RARE[i] if i < len(RARE) else UNKNOWN for i, word in enumerate(rare)}
+
+
+def encode_words(
+    sentences: Sequence[tuple[Sequence[str], Sequence[str]]], vocabulary: Vocabulary
+) -> tuple[Array, Array]:
+    """Sentence pairs to rows of ids, filled up with PAD: questions (N, S), answers (N, T) from START to END.
+
+    Raises
+    ------
+    ValueError
+        There is no pair, or one without words.
+    """
+    if len(sentences) == 0:
+        raise ValueError("sentences is empty; it should hold at least one pair.")
+    if not all(len(old) for old, _ in sentences):
+        raise ValueError("sentences holds a pair whose first side has no words; it should have at least one.")
+    S, T = (max(len(pair[side]) for pair in sentences) for side in (0, 1))
+    questions = np.full((len(sentences), S), PAD, dtype=np.int32)
+    answers = np.full((len(sentences), T + 2), PAD, dtype=np.int32)
+    for question, answer, (old, new) in zip(questions, answers, sentences):
+        signs = name_rare(old, vocabulary)
+        question[: len(old)] = vocabulary.encode([signs.get(word, word) for word in old])
+        known = [signs.get(word, word if word in vocabulary else UNKNOWN) for word in new]
+        answer[0], answer[1 + len(new)] = START, END
+        answer[1 : 1 + len(new)] = vocabulary.encode(known)
+    return xp.asarray(questions), xp.asarray(answers)
+
+
+def decode_words(ids: Array, vocabulary: Vocabulary, old: Sequence[Sequence[str]]) -> list[str]:
+    """What a model wrote (N, T) as texts, with the rare words of what it had read, ``old``, put back.
+
+    A sign for which the sentence has no word, and ``<unk>``, is left out.
+    """
+    texts = []
+    for row, read in zip(to_numpy(ids).tolist(), old):
+        row = row[: row.index(END)] if END in row else row
+        back = {sign: word for word, sign in name_rare(read, vocabulary).items() if sign != UNKNOWN}
+        words = (back.get(word, word) for word in vocabulary.decode(row))
+        texts.append(" ".join(word for word in words if not (word.startswith("<") and word.endswith(">"))))
+    return texts

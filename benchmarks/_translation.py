@@ -29,14 +29,19 @@ from common.seq2seq import Seq2Seq, answer, evaluating
 from common.text import Vocabulary
 from common.training import clip_gradients
 from common.transformer import transformer, warm_up
-from common.translation import Sentences, decode_words, encode_words
+from common.translation import (
+    LONGEST,
+    MIN_COUNT,
+    SEED,
+    TRANSLATOR,
+    Sentences,
+    decode_words,
+    encode_words,
+)
 from common.weights import assign, named_weights, save_weights
 
-SEED = 1611
-LONGEST, MIN_COUNT = 30, 5
-BATCH, CLIP, SMOOTHING = 64, 1.0, 0.1
+BATCH, CLIP = 64, 1.0
 TURN = 60.0  # seconds
-TRANSFORMER = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": SMOOTHING}
 LSTM = {"D": 128, "H": 192, "bidirectional": True}
 PEAK, WARM = 2e-3, 400
 
@@ -49,13 +54,13 @@ def data() -> tuple[Sentences, Vocabulary]:
 
 def make_transformer(V: int, rng: np.random.Generator) -> Seq2Seq:
     """The Transformer of the recorded run."""
-    return transformer(V, rng=rng, **TRANSFORMER)
+    return transformer(V, rng=rng, **TRANSLATOR)
 
 
 def make_lstm(V: int, rng: np.random.Generator) -> Seq2Seq:
     """LSTMs with attention, with the same loss."""
     model = attentive(V, rng=rng, **LSTM)
-    return Seq2Seq(model.encoder, model.decoder, SoftmaxWithLoss(SMOOTHING))
+    return Seq2Seq(model.encoder, model.decoder, SoftmaxWithLoss(TRANSLATOR["smoothing"]))
 
 
 @dataclass

@@ -17,12 +17,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
-from common.datasets import Verse
+from common.datasets import DATA, Verse, load_bible_pairs
 from common.questions import END, PAD, SPECIALS, START
+from common.seq2seq import Seq2Seq
 from common.text import Vocabulary
+from common.transformer import transformer
+from common.weights import load_weights
 
 UNKNOWN = "<unk>"
 RARE = tuple(f"<rare{i}>" for i in range(1, 7))
+
+SEED, LONGEST, MIN_COUNT = 1611, 30, 5
+"""The split and the vocabulary of the recorded run."""
+
+TRANSLATOR = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": 0.1}
+"""The settings of its Transformer."""
 
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*|[0-9]+|[.,;:?!]")
 
@@ -139,3 +148,14 @@ def decode_words(ids: Array, vocabulary: Vocabulary, old: Sequence[Sequence[str]
         words = (back.get(word, word) for word in vocabulary.decode(row))
         texts.append(" ".join(word for word in words if not (word.startswith("<") and word.endswith(">"))))
     return texts
+
+
+def load_translator() -> tuple[Seq2Seq, Sentences, Vocabulary]:
+    """The Transformer of the recorded run, with its weights, the pairs it was trained and tested on, and its
+    vocabulary; ``data/results/translation.json`` has its scores."""
+    sentences = Sentences.split(load_bible_pairs(), LONGEST, np.random.default_rng(SEED))
+    vocabulary = sentences.vocabulary(MIN_COUNT)
+    model = transformer(len(vocabulary), rng=np.random.default_rng(SEED), **TRANSLATOR)
+    load_weights(DATA / "translation_transformer.npz", model)
+    model.training = False
+    return model, sentences, vocabulary

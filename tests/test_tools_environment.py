@@ -289,7 +289,7 @@ def test_everything_declared_is_locked():
 
 def test_the_locks_name_what_is_needed_on_other_systems():
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    assert re.search(r"^colorama==.*sys_platform == 'win32'", text, re.MULTILINE)
+    assert re.search(r"^pexpect==.*sys_platform != 'win32'", text, re.MULTILINE)
     assert re.search(r"^appnope==.*sys_platform == 'darwin'", text, re.MULTILINE)
 
 

@@ -6,6 +6,9 @@ trains each model, and adds what it measured to data/results/language_models.jso
 Treebank are judged on its test text. ``reviews`` learns the film reviews; its weights are kept as
 data/language_model_reviews.npz.
 
+NAME+cache measures a trained model of the Penn Treebank once more, with a continuous cache, whose settings are
+chosen on the validation text.
+
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/language_models.
 """
@@ -25,6 +28,7 @@ from common.language_model import (
     REVIEWS_WEIGHTS,
     LanguageModel,
     LanguageModelTrainer,
+    cache_perplexity,
     count_blocks,
     perplexity,
     review_texts,
@@ -60,6 +64,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "better": DEEP | {"H": 650, "dropout": 0.5, "epochs": 40, "N": 20, "lr": 20.0},
     "reviews": DEEP | {"dropout": 0.1, "epochs": 1, "N": 20, "lr": 20.0},
 }
+CACHES = [(theta, weight) for theta in (0.3, 0.6, 1.0) for weight in (0.1, 0.2)]
 
 
 def penn_treebank() -> tuple[Vocabulary, list[np.ndarray]]:
@@ -124,6 +129,28 @@ def train(name: str) -> dict[str, Any]:
     }
 
 
+def with_cache(name: str) -> dict[str, Any]:
+    """Measure a trained model with a cache of 2,000 states; the best settings on the validation text count."""
+    settings = RUNS[name]
+    vocabulary, (_, valid, test) = penn_treebank()
+    model = build(len(vocabulary), settings, np.random.default_rng(SEED))
+    load_weights(KEPT / f"{name}.npz", model)
+    begin = time.perf_counter()
+    tried = {}
+    for theta, weight in CACHES:
+        tried[theta, weight] = cache_perplexity(model, valid, 2000, theta, weight)
+        print(f"theta {theta}, weight {weight}: {tried[theta, weight]:.2f}", flush=True)
+    theta, weight = min(tried, key=tried.get)
+    return {
+        "settings": settings | {"size": 2000, "theta": theta, "weight": weight},
+        "parameters": sum(to_numpy(p).size for p in unique_parameters(model)[0]),
+        "train_perplexity": [],
+        "valid_perplexity": [round(tried[theta, weight], 3)],
+        "test_perplexity": round(cache_perplexity(model, test, 2000, theta, weight), 3),
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
+
+
 def keep(name: str, result: dict[str, Any]) -> None:
     """Add a run to the recorded ones."""
     command = f"python -m benchmarks._language_models {name}"
@@ -136,11 +163,12 @@ def keep(name: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    unknown = [name for name in sys.argv[1:] if name not in RUNS]
+    unknown = [name for name in sys.argv[1:] if name.removesuffix("+cache") not in RUNS]
     if unknown or len(sys.argv) == 1:
         sys.exit(f"name is {', '.join(unknown) or 'missing'}; it should be one of {', '.join(RUNS)}.")
     for name in sys.argv[1:]:
-        result = train(name)
+        plain = name.removesuffix("+cache")
+        result = train(name) if plain == name else with_cache(plain)
         keep(name, result)
         print(name, "test", result["test_perplexity"], flush=True)
 

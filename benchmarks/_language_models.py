@@ -6,8 +6,8 @@ trains each model, and adds what it measured to data/results/language_models.jso
 Treebank are judged on its test text. ``reviews`` learns the film reviews; its weights are kept as
 data/language_model_reviews.npz.
 
-NAME+cache measures a trained model of the Penn Treebank once more, with a continuous cache, whose settings are
-chosen on the validation text.
+NAME+cache measures a trained model of the Penn Treebank once more, with a continuous cache, whose settings
+are chosen on the validation text.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/language_models.
@@ -130,7 +130,7 @@ def train(name: str) -> dict[str, Any]:
 
 
 def with_cache(name: str) -> dict[str, Any]:
-    """Measure a trained model with a cache of 2,000 states; the best settings on the validation text count."""
+    """Measure a trained model with a cache of 2,000 states, and the settings that the validation text likes."""
     settings = RUNS[name]
     vocabulary, (_, valid, test) = penn_treebank()
     model = build(len(vocabulary), settings, np.random.default_rng(SEED))

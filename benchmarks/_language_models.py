@@ -130,7 +130,7 @@ def train(name: str) -> dict[str, Any]:
 
 
 def with_cache(name: str) -> dict[str, Any]:
-    """Measure a trained model with a cache of 2,000 states, and the settings that the validation text likes."""
+    """Measure a trained model with a cache of 2,000 states, its settings chosen on the validation text."""
     settings = RUNS[name]
     vocabulary, (_, valid, test) = penn_treebank()
     model = build(len(vocabulary), settings, np.random.default_rng(SEED))

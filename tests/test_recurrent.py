@@ -154,6 +154,26 @@ def test_what_the_caller_does_with_outputs_and_states_reaches_no_cache(layer, ce
 # ---- masks
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("stateful", [False, True])
+def test_an_lstm_that_leaves_padding_out_gives_the_same(side, stateful):
+    N, T, D, H = 5, 6, 3, 2
+    mask = np.arange(T) < np.array([[3], [6], [0], [6], [2]])
+    mask = xp.asarray(mask if side == "right" else mask[:, ::-1])
+    found = []
+    for shortens in (True, False):
+        layer = LSTM(normal(D, 4 * H), normal(H, 4 * H, seed=1), normal(4 * H, seed=2), stateful=stateful)
+        layer.shortens = shortens
+        layer.set_state(normal(N, H, seed=3), normal(N, H, seed=4))
+        for _ in range(2):  # the second call begins where the first ended, if stateful
+            hs = layer.forward(normal(N, T, D, seed=5), mask)
+        assert (layer.order is not None) == shortens
+        dxs = layer.backward(normal(N, T, H, seed=6), normal(N, H, seed=7), normal(N, H, seed=8))
+        found.append([hs, *layer.state, dxs, *layer.dstate, *layer.grads])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=1e-13)
+
+
 @pytest.mark.parametrize(("layer", "cell"), KINDS)
 def test_masked_steps_carry_the_state_over_and_contribute_exactly_zero(layer, cell):
     lengths, T = np.array([5, 2, 1]), 5

@@ -196,6 +196,7 @@ class Recurrent(Layer):
 
     gates = 1
     state_names: tuple[str, ...] = ("h",)
+    shortens = False  # whether its loops know how to leave out sequences that are over
 
     def __init__(self, *params: Array, stateful: bool = False) -> None:
         require_weights(self.names, params, self.gates)
@@ -252,20 +253,21 @@ class Recurrent(Layer):
             raise ValueError(f"xs has shape {xs.shape}; it should be (N, T, {D}), with N and T at least 1.")
         N, T, _ = xs.shape
         self.held = None  # (T, N, 1), True where the state is carried over
+        self.order, self.active = None, [N] * T
         if mask is not None:
             require_array("mask", mask)
             require_shape("mask", mask, (N, T))
-            self.held = ~mask.astype(bool).T[:, :, None]
-        self.x = time_first(xs).reshape(T * N, D)
+            self._leave_out(mask.astype(bool))
+        self.x = time_first(self._ordered(xs)).reshape(T * N, D)
         a = self.x @ Wx
         a += b
         self.states = tuple(xp.empty((T + 1, N, H), dtype=a.dtype) for _ in self.state_names)
         for states, first in zip(self.states, self._first_state(N)):
-            states[0] = first
+            states[0] = self._ordered(first)
         self.unroll(a.reshape(T, N, -1), *self.states)
-        self.state = tuple(states[T].copy() for states in self.states)
+        self.state = tuple(self._put_back(states[T]) for states in self.states)
         self.start = self.state if self.stateful else None
-        return self.states[0][1:].swapaxes(0, 1).copy()
+        return self._put_back(self.states[0][1:].swapaxes(0, 1))
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
         """Return the gradient of xs, (N, T, D); ``dstate`` then holds that of the first state.
@@ -283,13 +285,23 @@ class Recurrent(Layer):
         back = [xp.zeros((N, H), dtype=dhs.dtype) for _ in self.states]
         for name, total, given in zip(self.state_names, back, dstate):
             require_shape(f"d{name}", given, (N, H))
-            total += given
-        dax, dah = self.unroll_back(time_first(dhs), *back)  # (T, N, gates * H) each
-        dax, dah = dax.reshape(T * N, -1), dah.reshape(T * N, -1)
-        before = self.states[0][:-1].reshape(T * N, H)  # the state in which each step began
+            total += self._ordered(given)
+        dax, dah = self.unroll_back(time_first(self._ordered(dhs)), *back)  # (T, N, gates * H) each
+        self.dstate = tuple(self._put_back(d) for d in self.dstate)
+        x, before = self.x, self.states[0][:-1].reshape(T * N, H)  # the state in which each step began
+        one = dax is dah
+        dax = dax.reshape(T * N, -1)
+        dah = dax if one else dah.reshape(T * N, -1)
+        dxs = xp.zeros(x.shape, dtype=x.dtype)
+        read: slice | Array = slice(None)
+        if self.order is not None:  # what was left out adds nothing to the products below
+            read = xp.flatnonzero(xp.arange(N) < xp.asarray(self.active)[:, None])
+            x, before, dax = x[read], before[read], dax[read]
+            dah = dax if one else dah[read]
         biases = [da.sum(axis=0) for da, _ in zip((dax, dah), self.names[2:])]
-        self.grads = [self.x.T @ dax, before.T @ dah, *biases]
-        return (dax @ Wx.T).reshape(T, N, -1).swapaxes(0, 1)
+        self.grads = [x.T @ dax, before.T @ dah, *biases]
+        dxs[read] = dax @ Wx.T
+        return self._put_back(dxs.reshape(T, N, -1).swapaxes(0, 1))
 
     def unroll(self, a: Array, *states: Array) -> None:
         """Go through time: ``a`` (T, N, gates * H) holds what the inputs give to each gate; fill ``states``
@@ -301,8 +313,37 @@ class Recurrent(Layer):
         gradient of the first state in ``self.dstate``."""
         raise NotImplementedError
 
+    def _leave_out(self, mask: Array) -> None:
+        """Find what a mask (N, T) spares us.
+
+        With padding at one end, sequences in order of their length are such that at each step the first few
+        are read and the rest are not: the rest need not be computed. Any other mask is kept in ``held``.
+        """
+        order = xp.argsort(-mask.sum(axis=1), kind="stable")
+        active = mask.sum(axis=0)  # (T,)
+        first = xp.arange(len(mask))[:, None] < active  # (N, T)
+        if self.shortens and bool((mask[order] == first).all()):
+            self.order, self.active = order, active.tolist()
+        else:
+            self.held = ~mask.T[:, :, None]
+
+    def _ordered(self, a: Array | int) -> Array | int:
+        """Sequences (N, ...) in the order in which they are computed."""
+        return a if self.order is None or isinstance(a, int) else a[self.order]
+
+    def _put_back(self, a: Array) -> Array:
+        """Sequences (N, ...) in the order in which they came, as a copy."""
+        if self.order is None:
+            return a.copy()
+        usual = xp.empty(a.shape, dtype=a.dtype)
+        usual[self.order] = a
+        return usual
+
     def carry_over(self, t: int) -> None:
         """After step ``t``: where the mask is False, put back the state from before."""
+        if self.active[t] < self.states[0].shape[1]:
+            for states in self.states:
+                states[t + 1, self.active[t] :] = states[t, self.active[t] :]
         if self.held is not None:
             for states in self.states:
                 xp.copyto(states[t + 1], states[t], where=self.held[t])
@@ -374,6 +415,7 @@ class LSTM(Recurrent):
     names = ("Wx", "Wh", "b")
     gates = 4
     state_names = ("h", "c")
+    shortens = True
 
     @property
     def c(self) -> Array:
@@ -391,19 +433,20 @@ class LSTM(Recurrent):
         o, i, f, g = split(a, 4)  # (T, N, H) each, views of a
         sigmoids = a[:, :, : 3 * H]
         self.gate_values = a  # (T, N, 4H), after the loop
-        self.tanh_c = xp.empty((T, N, H), dtype=a.dtype)
+        self.tanh_c = xp.zeros((T, N, H), dtype=a.dtype)
         from_h = xp.empty((N, 4 * H), dtype=a.dtype)
         i_g = xp.empty((N, H), dtype=a.dtype)
         for t in range(T):
-            xp.matmul(h[t], Wh, out=from_h)
-            a[t] += from_h
-            sigmoid(sigmoids[t], out=sigmoids[t])
-            xp.tanh(g[t], out=g[t])
-            xp.multiply(f[t], c[t], out=c[t + 1])
-            xp.multiply(i[t], g[t], out=i_g)
-            c[t + 1] += i_g
-            xp.tanh(c[t + 1], out=self.tanh_c[t])
-            xp.multiply(o[t], self.tanh_c[t], out=h[t + 1])
+            n = slice(self.active[t])  # the sequences that are not over
+            a[t, self.active[t] :] = 0
+            a[t, n] += xp.matmul(h[t, n], Wh, out=from_h[n])
+            sigmoid(sigmoids[t, n], out=sigmoids[t, n])
+            xp.tanh(g[t, n], out=g[t, n])
+            xp.multiply(f[t, n], c[t, n], out=c[t + 1, n])
+            xp.multiply(i[t, n], g[t, n], out=i_g[n])
+            c[t + 1, n] += i_g[n]
+            xp.tanh(c[t + 1, n], out=self.tanh_c[t, n])
+            xp.multiply(o[t, n], self.tanh_c[t, n], out=h[t + 1, n])
             self.carry_over(t)
 
     def unroll_back(self, dhs: Array, dh: Array, dc: Array) -> tuple[Array, Array]:
@@ -418,6 +461,7 @@ class LSTM(Recurrent):
 
         def slopes(t: slice) -> None:
             """Of all gates at the steps ``t``; the loop below makes them gradients."""
+            t = t, slice(max(self.active[t]))
             xp.subtract(1, sigmoids[t], out=dsigmoids[t])
             dsigmoids[t] *= sigmoids[t]  # s (1 - s)
             xp.multiply(g[t], g[t], out=dg[t])
@@ -435,14 +479,16 @@ class LSTM(Recurrent):
         keep = f if held is None else f * (1 - held) + held  # a held cell keeps everything
         by_gate = da.reshape(T, N, 4, H)
         for t in reversed(range(T)):
+            n = slice(self.active[t])
             dh += dhs[t]
-            h_to_c[t] *= dh
-            dc += h_to_c[t]
-            by_gate[t, :, 0] *= dh
-            by_gate[t, :, 1:] *= dc[:, None]
-            dc *= keep[t]
+            h_to_c[t, n] *= dh[n]
+            dc[n] += h_to_c[t, n]
+            by_gate[t, n, 0] *= dh[n]
+            by_gate[t, n, 1:] *= dc[n, None]
+            da[t, self.active[t] :] = 0  # what was not read learns nothing
+            dc[n] *= keep[t, n]
             carried = None if held is None else dh * held[t]
-            xp.matmul(da[t], WhT, out=dh)
+            xp.matmul(da[t, n], WhT, out=dh[n])
             if carried is not None:
                 dh += carried
         self.dstate = (dh, dc)

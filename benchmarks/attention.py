@@ -1,0 +1,187 @@
+"""Dates with attention: one training step, and greedy decoding in batches.
+
+Both sides start from the same weights and read the same: encoder and decoder are LSTMs, dot-product attention
+looks at the encoder's states, and a step is loss, backward, clipping and Adam. In ``attention-dates`` the
+questions are dates of up to 29 characters, and both sides leave out the padding (PyTorch by packing). In
+``attention-dates-full`` all questions have 29 characters.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import Benchmark
+from benchmarks.recurrent import require_equal
+from common.attentive import attentive
+from common.layers import unique_parameters
+from common.optimizers import Adam
+from common.questions import END, PAD, SPECIALS, Task, dates
+from common.seq2seq import Seq2Seq, answer
+from common.training import clip_gradients
+
+D, H, N = 16, 256, 128
+LR, MAX_NORM = 1e-3, 5.0
+LONGEST = 29
+
+
+def data(padded: bool) -> tuple[int, np.ndarray, np.ndarray]:
+    """The number of characters, questions (N, 29) and answers (N, 12)."""
+    rng = np.random.default_rng(1984)
+    task = Task.split(dates(rng, 20_000), 1, 1)
+    pairs = sorted(task.train, key=lambda pair: len(pair[0]) != LONGEST)[:1] + task.train[: N - 1]
+    questions, answers = task.arrays(pairs)
+    assert questions.shape == (N, LONGEST)
+    V = len(task.characters)
+    return V, questions if padded else rng.integers(len(SPECIALS), V, (N, LONGEST)), answers
+
+
+def model_of_ours(V: int) -> Seq2Seq:
+    return attentive(V, D, H, np.random.default_rng(1984))
+
+
+def ours_step(padded: bool) -> Callable[[], float]:
+    V, questions, answers = data(padded)
+    model, optimizer = model_of_ours(V), Adam(LR)
+
+    def step() -> float:
+        loss = model.forward(questions, answers)
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, MAX_NORM)
+        optimizer.update(params, grads)
+        return float(loss)
+
+    return step
+
+
+def peer_step(padded: bool) -> Callable[[], float]:
+    import torch
+    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+    torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    V, *arrays = data(padded)
+    questions, answers = (torch.from_numpy(a).long() for a in arrays)
+
+    class Attentive(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed_q, self.embed_a = torch.nn.Embedding(V, D), torch.nn.Embedding(V, D)
+            self.encoder = torch.nn.LSTM(D, H, batch_first=True)
+            self.decoder = torch.nn.LSTM(D, H, batch_first=True)
+            self.affine = torch.nn.Linear(2 * H, V)
+
+        def forward(self, questions, answers):
+            xs, mask = self.embed_q(questions), questions != PAD
+            if padded:
+                packed = pack_padded_sequence(xs, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
+                hs, state = self.encoder(packed)
+                hs, _ = pad_packed_sequence(hs, batch_first=True)
+            else:
+                hs, state = self.encoder(xs)
+            queries, _ = self.decoder(self.embed_a(answers), state)
+            found = torch.nn.functional.scaled_dot_product_attention(
+                queries, hs, hs, attn_mask=mask[:, None], scale=1.0
+            )
+            return self.affine(torch.cat([found, queries], dim=2))
+
+    model = Attentive()
+    copy_weights(model, model_of_ours(V))
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    cross_entropy = torch.nn.CrossEntropyLoss(ignore_index=PAD)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        scores = model(questions, answers[:, :-1])
+        loss = cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def copy_weights(theirs: Any, ours: Seq2Seq) -> None:
+    """Our weights in PyTorch's layout: transposed, the output gate last, a second bias that stays 0."""
+    import torch
+
+    p = {name: torch.from_numpy(param) for name, param in ours.named_params()}
+    with torch.no_grad():
+        for part, embed in (("encoder", "embed_q"), ("decoder", "embed_a")):
+            getattr(theirs, embed).weight.copy_(p[f"{part}.embedding.W"])
+            lstm = getattr(theirs, part)
+            Wx, Wh, b = (p[f"{part}.stack.layers.0.{name}"] for name in ("Wx", "Wh", "b"))
+            lstm.weight_ih_l0.copy_(torch.cat([Wx[:, H:], Wx[:, :H]], dim=1).T)
+            lstm.weight_hh_l0.copy_(torch.cat([Wh[:, H:], Wh[:, :H]], dim=1).T)
+            lstm.bias_ih_l0.copy_(torch.cat([b[H:], b[:H]]))
+            lstm.bias_hh_l0.zero_()
+            lstm.bias_hh_l0.requires_grad_(False)
+        theirs.affine.weight.copy_(p["decoder.affine.W"].T)
+        theirs.affine.bias.copy_(p["decoder.affine.b"])
+
+
+def dates_a_step(make: Callable[[bool], Callable[[], float]], padded: bool) -> Callable[[], float]:
+    step = make(padded)
+
+    def work() -> float:
+        step()
+        return N
+
+    return work
+
+
+def report(padded: bool) -> dict[str, Any]:
+    """Both sides do the same."""
+    losses = [[step() for _ in range(3)][-1] for step in (ours_step(padded), peer_step(padded))]
+    require_equal(losses)
+    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+
+
+def decoding(batch: int, all_at_a_turn: int) -> Callable[[], float]:
+    """Write answers, so many at a time; END is never chosen, so each has all its characters written."""
+    task = Task.split(dates(np.random.default_rng(1984), 2_000), 1, 1)
+    questions, answers = task.arrays(task.train[:1000])
+    model = model_of_ours(len(task.characters))
+    model.decoder.affine.params[1][END] = -100.0
+    start = 0
+
+    def work() -> float:
+        nonlocal start
+        rows = questions[start : start + all_at_a_turn]
+        for first in range(0, len(rows), batch):
+            answer(model, rows[first : first + batch], answers.shape[1] - 1)
+        start = (start + all_at_a_turn) % len(questions)
+        return len(rows)
+
+    return work
+
+
+BENCHMARKS = [
+    Benchmark(
+        name=name,
+        unit="dates",
+        ours=partial(dates_a_step, ours_step, padded),
+        peer=partial(dates_a_step, peer_step, padded),
+        against="PyTorch",
+        needs=("torch==2.13.0",),
+        turns=15,
+        seconds=0.4,
+        report=partial(report, padded),
+    )
+    for name, padded in (("attention-dates", True), ("attention-dates-full", False))
+] + [
+    Benchmark(
+        name="attention-decoding",
+        unit="dates",
+        ours=partial(decoding, 1000, 1000),
+        peer=partial(decoding, 1, 10),
+        against="one by one",
+        turns=7,
+        seconds=0.4,
+    )
+]

@@ -1,0 +1,189 @@
+"""One training step of a Transformer: forward, loss, backward, clipping and Adam, from the same weights.
+
+The size is that of the model that translates in chapter 9. Questions are padded, and neither side looks at
+padding. Dropout is off on both sides, so that both compute the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import Benchmark
+from benchmarks.recurrent import require_equal
+from common.layers import unique_parameters
+from common.optimizers import Adam
+from common.questions import PAD, START
+from common.seq2seq import Seq2Seq
+from common.training import clip_gradients
+from common.transformer import transformer
+
+V, D, H, DEPTH, HEADS = 4000, 128, 512, 2, 4
+N, T = 64, 30
+LR, MAX_NORM = 1e-3, 1.0
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Questions (N, T) and answers (N, T + 1), between half as long and as long as that."""
+    rng = np.random.default_rng(1984)
+    questions, answers = (rng.integers(3, V, (N, length)) for length in (T, T + 1))
+    answers[:, 0] = START
+    for ids in (questions, answers):
+        lengths = rng.integers(T // 2, ids.shape[1] + 1, N)
+        lengths[0] = ids.shape[1]
+        ids[np.arange(ids.shape[1]) >= lengths[:, None]] = PAD
+    return questions, answers
+
+
+def model_of_ours() -> Seq2Seq:
+    return transformer(V, D, H, np.random.default_rng(1984), depth=DEPTH, heads=HEADS, tied=False)
+
+
+def ours_step() -> Callable[[], float]:
+    (questions, answers), model, optimizer = data(), model_of_ours(), Adam(LR)
+
+    def step() -> float:
+        loss = model.forward(questions, answers)
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, MAX_NORM)
+        optimizer.update(params, grads)
+        return float(loss)
+
+    return step
+
+
+def peer_step() -> Callable[[], float]:
+    import torch
+
+    torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
+    nn = torch.nn
+    questions, answers = map(torch.from_numpy, data())
+    ours = model_of_ours()
+    p = {name: torch.from_numpy(param) for name, param in ours.named_params()}
+    options = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+
+    class Transformer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed_q, self.embed_a = nn.Embedding(V, D), nn.Embedding(V, D)
+            self.encoder = nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(D, HEADS, H, **options),
+                DEPTH,
+                nn.LayerNorm(D),
+                enable_nested_tensor=False,
+            )
+            self.decoder = nn.TransformerDecoder(
+                nn.TransformerDecoderLayer(D, HEADS, H, **options), DEPTH, nn.LayerNorm(D)
+            )
+            self.affine = nn.Linear(D, V)
+            table = ours.encoder.embed.positions
+            table.forward(np.zeros((1, T, D), dtype=np.float32))
+            self.register_buffer("positions", torch.from_numpy(table.table))
+
+        def forward(self, questions, answers):
+            hidden = questions == PAD
+            xs = self.embed_q(questions) * D**0.5 + self.positions[: questions.shape[1]]
+            memory = self.encoder(xs, src_key_padding_mask=hidden)
+            ys = self.embed_a(answers) * D**0.5 + self.positions[: answers.shape[1]]
+            causal = nn.Transformer.generate_square_subsequent_mask(answers.shape[1])
+            ys = self.decoder(ys, memory, tgt_mask=causal, tgt_is_causal=True, memory_key_padding_mask=hidden)
+            return self.affine(ys)
+
+    model = Transformer()
+    with torch.no_grad():
+        model.load_state_dict(weights_of(p, model.state_dict()))
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    cross_entropy = nn.CrossEntropyLoss(ignore_index=PAD)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        scores = model(questions, answers[:, :-1])
+        loss = cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def weights_of(p: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Our weights by PyTorch's names, in its layout."""
+    import torch
+
+    w = {
+        "embed_q.weight": p["encoder.embed.embedding.W"],
+        "embed_a.weight": p["decoder.embed.embedding.W"],
+        "affine.weight": p["decoder.affine.W"].T,
+        "affine.bias": p["decoder.affine.b"],
+        "positions": theirs["positions"],
+    }
+    for part, attentions in (
+        ("encoder", {"attention": "self_attn"}),
+        ("decoder", {"attention": "self_attn", "cross": "multihead_attn"}),
+    ):
+        w[f"{part}.norm.weight"], w[f"{part}.norm.bias"] = p[f"{part}.norm.gain"], p[f"{part}.norm.bias"]
+        for i in range(DEPTH):
+            here, there = f"{part}.blocks.{i}", f"{part}.layers.{i}"
+            for k, (ours, attention) in enumerate(attentions.items(), 1):
+                layer = f"{here}.{ours}.layer"
+                W = [p[f"{layer}.{name}.W"].T for name in ("query", "key", "value")]
+                b = [p[f"{layer}.{name}.b"] for name in ("query", "value")]
+                w[f"{there}.{attention}.in_proj_weight"] = torch.cat(W)
+                w[f"{there}.{attention}.in_proj_bias"] = torch.cat([b[0], torch.zeros_like(b[0]), b[1]])
+                w[f"{there}.{attention}.out_proj.weight"] = p[f"{layer}.out.W"].T
+                w[f"{there}.{attention}.out_proj.bias"] = p[f"{layer}.out.b"]
+                w[f"{there}.norm{k}.weight"] = p[f"{here}.{ours}.norm.gain"]
+                w[f"{there}.norm{k}.bias"] = p[f"{here}.{ours}.norm.bias"]
+            last = len(attentions) + 1
+            w[f"{there}.norm{last}.weight"] = p[f"{here}.network.norm.gain"]
+            w[f"{there}.norm{last}.bias"] = p[f"{here}.network.norm.bias"]
+            for k in (1, 2):
+                w[f"{there}.linear{k}.weight"] = p[f"{here}.network.layer.affine{k}.W"].T
+                w[f"{there}.linear{k}.bias"] = p[f"{here}.network.layer.affine{k}.b"]
+    return w
+
+
+def words(make: Callable[[], Callable[[], float]]) -> Callable[[], float]:
+    """One step a call; returns the words of the answers."""
+    step, count = make(), float((data()[1][:, 1:] != PAD).sum())
+
+    def work() -> float:
+        step()
+        return count
+
+    return work
+
+
+def ours() -> Callable[[], float]:
+    return words(ours_step)
+
+
+def peer() -> Callable[[], float]:
+    return words(peer_step)
+
+
+def report() -> dict[str, Any]:
+    """Both sides do the same."""
+    losses = [[step() for _ in range(3)][-1] for step in (ours_step(), peer_step())]
+    require_equal(losses)
+    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+
+
+BENCHMARKS = [
+    Benchmark(
+        name="transformer-step",
+        unit="words",
+        ours=ours,
+        peer=peer,
+        against="PyTorch",
+        needs=("torch==2.13.0",),
+        turns=15,
+        seconds=0.4,
+        report=report,
+    )
+]

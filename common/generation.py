@@ -75,8 +75,10 @@ def next_probabilities(
     if np.isnan(x).any() or (x == math.inf).any() or (x.max(axis=-1) == -math.inf).any():
         raise ValueError("scores leave no word to choose, or hold NaN or infinity; each row should have one.")
     x -= x.max(axis=-1, keepdims=True)  # the best word has 0
-    best = np.argsort(-x, axis=-1, kind="stable")  # (..., V), from the best word to the worst
-    x = np.take_along_axis(x, best, axis=-1)
+    sort = temperature == 0 or top_k is not None or top_p is not None
+    if sort:
+        best = np.argsort(-x, axis=-1, kind="stable")  # (..., V), from the best word to the worst
+        x = np.take_along_axis(x, best, axis=-1)
     if temperature == 0:
         top_k, temperature = 1, 1.0
     with np.errstate(over="ignore"):
@@ -88,6 +90,8 @@ def next_probabilities(
         before = np.cumsum(p, axis=-1) - p  # (..., V), what the better words have together
         p[before >= top_p - 1e-12] = 0
         p /= p.sum(axis=-1, keepdims=True)
+    if not sort:
+        return p
     result = np.empty_like(p)
     np.put_along_axis(result, best, p, axis=-1)
     return result

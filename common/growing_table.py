@@ -32,6 +32,8 @@ def growing_table(
 ) -> str:
     """Models with their parameters, and for each task the share of right answers and the seconds an epoch.
 
+    A task that none of the rows has done has no columns.
+
     Parameters
     ----------
     models : sequence of str
@@ -59,16 +61,18 @@ def growing_table(
     for name in results:
         for model, tasks in by_model(recorded(name)["runs"]).items():
             known.setdefault(model, {}).update(tasks)
-    rows = []
+    mine = by_model({key: {"here": run} for key, run in (here or {}).items()})
     for model in models:
         if model not in known:
             raise KeyError(f"nothing is recorded of {model!r}; recorded models: {', '.join(known) or 'none'}")
-        rows.append([names.get(model, model), *recorded_cells(known[model])])
-    for model, tasks in by_model({key: {"here": run} for key, run in (here or {}).items()}).items():
-        rows.append([f"{names.get(model, model)} (this notebook)", *measured_cells(tasks)])
+    shown = [known[model] for model in models] + list(mine.values())
+    tasks = [task for task in TASKS if any(task in runs for runs in shown)]
+    rows = [[names.get(model, model), *recorded_cells(known[model], tasks)] for model in models]
+    for model, runs in mine.items():
+        rows.append([f"{names.get(model, model)} (this notebook)", *measured_cells(runs, tasks)])
     header = ["model", "parameters"]
-    for label in TASKS.values():
-        header += [label, "seeds", "s an epoch"]
+    for task in tasks:
+        header += [TASKS[task], "seeds", "s an epoch"]
     return table(rows, header)
 
 
@@ -86,11 +90,11 @@ def by_model(runs: Mapping[str, Runs]) -> dict[str, dict[str, Runs]]:
     return models
 
 
-def recorded_cells(tasks: Mapping[str, Runs]) -> list[str]:
+def recorded_cells(model: Mapping[str, Runs], tasks: Sequence[str]) -> list[str]:
     """Parameters, then for each task the accuracy over seeds, their number, and the seconds."""
-    cells = [parameters(tasks)]
-    for task in TASKS:
-        runs = list(tasks.get(task, {}).values())
+    cells = [parameters(model)]
+    for task in tasks:
+        runs = list(model.get(task, {}).values())
         if not runs:
             cells += ["", "", ""]
             continue
@@ -102,11 +106,11 @@ def recorded_cells(tasks: Mapping[str, Runs]) -> list[str]:
     return cells
 
 
-def measured_cells(tasks: Mapping[str, Runs]) -> list[Any]:
+def measured_cells(model: Mapping[str, Runs], tasks: Sequence[str]) -> list[Any]:
     """The same for one run in this notebook, whose numbers differ by machine."""
-    cells: list[Any] = [parameters(tasks)]
-    for task in TASKS:
-        run = tasks.get(task, {}).get("here")
+    cells: list[Any] = [parameters(model)]
+    for task in tasks:
+        run = model.get(task, {}).get("here")
         if run is None:
             cells += ["", "", ""]
         else:
@@ -114,7 +118,7 @@ def measured_cells(tasks: Mapping[str, Runs]) -> list[Any]:
     return cells
 
 
-def parameters(tasks: Mapping[str, Runs]) -> str:
+def parameters(model: Mapping[str, Runs]) -> str:
     """How many numbers the model learns, for each task (the tasks have different characters)."""
-    counts = [next(iter(tasks[task].values()))["parameters"] for task in TASKS if task in tasks]
+    counts = [next(iter(model[task].values()))["parameters"] for task in TASKS if task in model]
     return " and ".join(f"{count:,}" for count in dict.fromkeys(counts))

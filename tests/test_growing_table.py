@@ -44,6 +44,13 @@ def test_what_the_notebook_measured_is_masked_and_named():
     assert html.count('class="measured"') == 2
 
 
+def test_a_task_that_nobody_did_has_no_columns():
+    assert cells(growing_table(["peeky"])) == [
+        ["model", "parameters", "sums right", "seeds", "s an epoch"],
+        ["the same, decoder peeky", "2,000", "99.0 %", "1", "5.0"],
+    ]
+
+
 def test_a_model_that_was_not_recorded_is_an_error():
     with pytest.raises(KeyError, match="nothing is recorded of 'other'; recorded models: plain, peeky"):
         growing_table(["other"])

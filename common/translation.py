@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.backend import Array, to_numpy, xp
+from common.backend import FLOAT, Array, to_numpy, xp
 from common.datasets import DATA, Verse, load_bible_pairs
 from common.questions import END, PAD, SPECIALS, START
 from common.seq2seq import Seq2Seq
@@ -150,12 +150,12 @@ def decode_words(ids: Array, vocabulary: Vocabulary, old: Sequence[Sequence[str]
     return texts
 
 
-def load_translator() -> tuple[Seq2Seq, Sentences, Vocabulary]:
+def load_translator(dtype: type = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabulary]:
     """The Transformer of the recorded run, with its weights, the pairs it was trained and tested on, and its
     vocabulary; ``data/results/translation.json`` has its scores."""
     sentences = Sentences.split(load_bible_pairs(), LONGEST, np.random.default_rng(SEED))
     vocabulary = sentences.vocabulary(MIN_COUNT)
-    model = transformer(len(vocabulary), rng=np.random.default_rng(SEED), **TRANSLATOR)
+    model = transformer(len(vocabulary), rng=np.random.default_rng(SEED), dtype=dtype, **TRANSLATOR)
     load_weights(DATA / "translation_transformer.npz", model)
     model.training = False
     return model, sentences, vocabulary

@@ -7,7 +7,16 @@ import pytest
 
 from common.datasets import Verse, load_bible_pairs
 from common.questions import END, PAD, START
-from common.translation import RARE, Sentences, cut_words, decode_words, encode_words, name_rare
+from common.seq2seq import answer
+from common.translation import (
+    RARE,
+    Sentences,
+    cut_words,
+    decode_words,
+    encode_words,
+    load_translator,
+    name_rare,
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +119,11 @@ def test_nothing_to_encode(sentences):
         encode_words([], words)
     with pytest.raises(ValueError, match="a pair whose first side has no words"):
         encode_words([([], ["a"])], words)
+
+
+def test_the_trained_translator_writes_english():
+    model, sentences, words = load_translator(np.float64)
+    pair = (cut_words("And the LORD spake unto Moses, saying,"), ["x"])
+    ids = answer(model, encode_words([pair], words)[0], 12)
+    assert decode_words(ids, words, [pair[0]]) == ["yahweh spoke to moses , saying ,"]
+    assert [len(part) for part in (sentences.train, sentences.valid, sentences.test)] == [16_272, 965, 808]

@@ -29,7 +29,7 @@ from common.optimizers import Adam
 from common.questions import Pair, Task, additions, characters_of, dates, leak, load_dates
 from common.scale import record, recorded
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
-from common.training import Trainer
+from common.training import Trainer, linear_decay
 
 NAME = "seq2seq"
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000
@@ -127,11 +127,8 @@ def measure(
 
     optimizer = Adam()
     steps, lr = epochs * -(-len(task.train) // BATCH), optimizer.lr
-
-    def schedule(step: int) -> float:
-        return lr * min(1.0, (steps - step) / (cooling * steps))
-
-    trainer = Trainer(model, optimizer, rng, CLIP, schedule if cooling else None)
+    schedule = linear_decay(lr, steps, constant=1 - cooling) if cooling else None
+    trainer = Trainer(model, optimizer, rng, CLIP, schedule)
     trainer.fit(*train, epochs, BATCH, on_epoch=judge)
 
     def right(pairs: list[Pair]) -> float:

@@ -24,9 +24,10 @@ import numpy as np
 
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
+from common.datasets import load_dates
 from common.layers import unique_parameters
 from common.optimizers import Adam
-from common.questions import Pair, Task, additions, characters_of, dates, leak, load_dates
+from common.questions import Pair, Task, additions, characters_of, dates, leak
 from common.scale import record, recorded
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
 from common.training import Trainer, linear_decay

@@ -24,7 +24,6 @@ import numpy as np
 from babel.dates import format_date
 
 from common.backend import Array, to_numpy, xp
-from common.datasets import path
 from common.text import Vocabulary
 
 PAD, START, END = 0, 1, 2
@@ -108,23 +107,6 @@ def dates(rng: np.random.Generator, count: int) -> list[Pair]:
         text = (text, text.lower(), text.upper())[case]
         pairs.setdefault(text, day.isoformat())
     return list(pairs.items())
-
-
-def load_additions() -> list[Pair]:
-    """The 50,000 sums of the file ``addition.txt``, in its order."""
-    return read_pairs("addition.txt")
-
-
-def load_dates() -> list[Pair]:
-    """The 50,000 dates of the file ``date.txt``, in its order; 41,578 of them are different."""
-    return read_pairs("date.txt")
-
-
-def read_pairs(file: str) -> list[Pair]:
-    """Pairs from one of the files of ``addition_and_dates``, without the spaces that fill up the lines."""
-    lines = path("addition_and_dates", file).read_text(encoding="ascii").splitlines()
-    pairs = [line.split("_") for line in lines]
-    return [(question.strip(), answer.strip()) for question, answer in pairs]
 
 
 # ---- the split

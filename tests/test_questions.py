@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.datasets import load_addition, load_dates
 from common.questions import (
     END,
     FIRST_DAY,
@@ -23,8 +24,6 @@ from common.questions import (
     decode,
     encode,
     leak,
-    load_additions,
-    load_dates,
     padding_mask,
 )
 
@@ -127,7 +126,7 @@ def test_what_is_encoded_comes_back(texts, answers):
 
 @needs_mirror
 def test_the_files_load_and_the_file_of_dates_repeats_itself():
-    sums, days = load_additions(), load_dates()
+    sums, days = load_addition(), load_dates()
     assert sums[:2] == [("16+75", "91"), ("52+607", "659")] and len(sums) == len(days) == 50_000
     assert days[0] == ("september 27, 1994", "1994-09-27")
     assert len({question for question, _ in sums}) == 50_000

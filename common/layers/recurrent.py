@@ -289,18 +289,16 @@ class Recurrent(Layer):
         dax, dah = self.unroll_back(time_first(self._ordered(dhs)), *back)  # (T, N, gates * H) each
         self.dstate = tuple(self._put_back(d) for d in self.dstate)
         x, before = self.x, self.states[0][:-1].reshape(T * N, H)  # the state in which each step began
-        one = dax is dah
-        dax = dax.reshape(T * N, -1)
-        dah = dax if one else dah.reshape(T * N, -1)
-        dxs = xp.zeros(x.shape, dtype=x.dtype)
-        read: slice | Array = slice(None)
+        dax, dah = dax.reshape(T * N, -1), dah.reshape(T * N, -1)
         if self.order is not None:  # what was left out adds nothing to the products below
             read = xp.flatnonzero(xp.arange(N) < xp.asarray(self.active)[:, None])
-            x, before, dax = x[read], before[read], dax[read]
-            dah = dax if one else dah[read]
+            x, before, dax, dah = (rows[read] for rows in (x, before, dax, dah))
         biases = [da.sum(axis=0) for da, _ in zip((dax, dah), self.names[2:])]
         self.grads = [x.T @ dax, before.T @ dah, *biases]
-        dxs[read] = dax @ Wx.T
+        dxs = dax @ Wx.T
+        if self.order is not None:
+            dxs, some = xp.zeros(self.x.shape, dtype=dxs.dtype), dxs
+            dxs[read] = some
         return self._put_back(dxs.reshape(T, N, -1).swapaxes(0, 1))
 
     def unroll(self, a: Array, *states: Array) -> None:

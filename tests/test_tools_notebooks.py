@@ -97,6 +97,13 @@ def test_the_argument_is_not_changed():
     assert notebook == before
 
 
+def test_printed_lines_that_arrive_in_pieces_are_kept_once():
+    pieces = [v4.new_output("stream", name="stdout", text=text) for text in ("one\n", "two\n", "three\n")]
+    for _ in range(2):  # asked twice, as `execute` does, it says the same
+        (merged,) = notebooks._merged_streams(pieces)
+        assert merged.text == "one\ntwo\nthree\n"
+
+
 def test_widgets_of_two_runs_get_the_same_names():
     first, second = noisy(), noisy()
     other = "ffffffffffffffffffffffffffffffff"

@@ -109,11 +109,13 @@ def _without_folders(text: str) -> str:
 
 
 def _merged_streams(outputs: list[Any]) -> list[Any]:
-    """Join neighbouring pieces of one stream, which arrive cut by the clock, and drop progress bars."""
+    """Join neighbouring pieces of one stream, which arrive cut by the clock, and drop progress bars.
+
+    The outputs that are given stay as they are."""
     merged: list[Any] = []
     for output in outputs:
         if output.output_type == "stream":
-            output.text = "".join(output.text)
+            output = nbformat.from_dict(output | {"text": "".join(output.text)})
             if output.name == "stderr":
                 lines = re.split(r"(?<=[\n\r])", output.text)
                 output.text = "".join(line for line in lines if not PROGRESS_BAR.search(line))

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 
 from common.backend import FLOAT, Array, np, to_numpy, xp
 from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent
+from common.language_model import recurrent, set_apart
 from common.layers.attention import Attention, attend, attend_back
 from common.layers.base import Model
 from common.layers.dense import Affine
 from common.layers.embedding import Embedding
 from common.layers.recurrent import LSTM, Bidirectional, LSTMCell
 from common.questions import START, decode, encode, padding_mask
-from common.seq2seq import Seq2Seq, answer, evaluating
+from common.seq2seq import Seq2Seq, answer
 from common.text import Vocabulary
 
 
@@ -293,7 +293,7 @@ def alignment(
     written = answer(model, ids, max_length)
     text = decode(written, characters)[0]
     read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
-    with evaluating(model):
+    with set_apart(model):
         model.decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
         weights = to_numpy(model.decoder.weights)[0]
     return text, (weights[:, ::-1] if reverse else weights)[: len(text)]

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.backend import Array, to_numpy
-from common.require import require_float
+from common.require import require_count, require_float
 
 
 def next_probabilities(
@@ -62,8 +62,8 @@ def next_probabilities(
     V = scores.shape[-1]
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature is {temperature}; it should be a number, at least 0.")
-    if top_k is not None and (isinstance(top_k, bool) or int(top_k) != top_k or top_k < 1):
-        raise ValueError(f"top_k is {top_k!r}; it should be a whole number, at least 1.")
+    if top_k is not None:
+        require_count("top_k", top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}; it should be above 0 and at most 1.")
     skip = np.asarray(skip, dtype=np.int64)

@@ -34,7 +34,7 @@ from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
-from common.require import require_ids
+from common.require import require_count, require_ids
 from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights, save_weights
@@ -543,9 +543,3 @@ def require_text(ids: Sequence[int], batch_size: int) -> np.ndarray:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
     return array
-
-
-def require_count(name: str, value: int) -> None:
-    """Raise ValueError unless ``value`` is a whole number, at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")

@@ -24,8 +24,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from common.language_model import exp_of_mean, require_count, require_text
-from common.require import require_ids
+from common.language_model import exp_of_mean, require_text
+from common.require import require_count, require_ids
 
 
 class NGram:

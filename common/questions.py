@@ -24,6 +24,7 @@ import numpy as np
 from babel.dates import format_date
 
 from common.backend import Array, to_numpy, xp
+from common.require import require_count
 from common.text import Vocabulary
 
 PAD, START, END = 0, 1, 2
@@ -53,8 +54,8 @@ def additions(rng: np.random.Generator, count: int, digits: int = 3) -> list[Pai
     ValueError
         There are not so many different sums.
     """
-    require_whole("count", count)
-    require_whole("digits", digits)
+    require_count("count", count)
+    require_count("digits", digits)
     possible = 10**digits * (10**digits + 1) // 2
     if count > possible // 2:
         raise ValueError(
@@ -95,7 +96,7 @@ def dates(rng: np.random.Generator, count: int) -> list[Pair]:
     ValueError
         There are not so many different ways to write a date.
     """
-    require_whole("count", count)
+    require_count("count", count)
     days = (LAST_DAY - FIRST_DAY).days + 1
     if count > 5 * days:
         raise ValueError(f"count is {count:,}; it should be at most {5 * days:,}, five for each day.")
@@ -147,8 +148,8 @@ class Task:
         ValueError
             Nothing is left to train on, or one question has two answers.
         """
-        require_whole("valid", valid)
-        require_whole("test", test)
+        require_count("valid", valid)
+        require_count("test", test)
         once: dict[str, str] = {}
         for question, answer in pairs:
             if once.setdefault(question, answer) != answer:
@@ -253,9 +254,3 @@ def decode(ids: Array, characters: Vocabulary) -> list[str]:
         row = row[: row.index(END)] if END in row else row
         texts.append("".join(characters.decode([i for i in row if i >= len(SPECIALS)])))
     return texts
-
-
-def require_whole(name: str, value: int) -> None:
-    """Raise ValueError unless ``value`` is a whole number, at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")

@@ -57,3 +57,9 @@ def require_ids(name: str, ids: Array, size: int) -> None:
             f"{name} holds numbers from {int(ids.min())} to {int(ids.max())}; "
             f"they should lie between 0 and {size - 1}."
         )
+
+
+def require_count(name: str, value: int) -> None:
+    """Raise ValueError unless ``value`` is a whole number, at least 1."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")

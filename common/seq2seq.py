@@ -27,14 +27,14 @@ import numpy as np
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.functions import log_softmax
 from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent
+from common.language_model import recurrent, set_apart
 from common.layers.base import Layer, Model
 from common.layers.dense import Affine
 from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.recurrent import LSTM
 from common.questions import END, PAD, START, padding_mask
-from common.require import require_array
+from common.require import require_array, require_count
 
 NEVER = [PAD, START]
 """What no answer has inside: it is never chosen."""
@@ -217,11 +217,11 @@ def answer(model: Seq2Seq, questions: Array, max_length: int) -> Array:
         Each answer with its END if it got there, then PAD.
     """
     require_rows(questions)
-    require_length(max_length)
+    require_count("max_length", max_length)
     answers = xp.full((len(questions), max_length), PAD, dtype=np.int32)
     rows = xp.arange(len(questions))  # the questions that are still being answered
     ids = xp.full(len(questions), START, dtype=np.int32)
-    with evaluating(model):
+    with set_apart(model):
         state = model.decoder.start(*model.encoder.forward(questions))
         for t in range(max_length):
             scores, state = model.decoder.step(ids, state)  # (rows, V)
@@ -256,15 +256,15 @@ def beam_search(model: Seq2Seq, questions: Array, max_length: int, width: int) -
         The logarithm of the probability of each; minus infinity where there are not so many answers.
     """
     require_rows(questions)
-    require_length(max_length)
-    require_length(width, "width")
+    require_count("max_length", max_length)
+    require_count("width", width)
     N = len(questions)
     answers = xp.full((N, width, max_length), PAD, dtype=np.int32)
     log_p = xp.full((N, width), -xp.inf)
     log_p[:, 0] = 0  # all begin alike, so only one counts
     finished = xp.zeros((N, width), dtype=bool)
     ids = xp.full(N * width, START, dtype=np.int32)
-    with evaluating(model):
+    with set_apart(model):
         memory = model.encoder.forward(questions)
         state = tuple(xp.repeat(part, width, axis=0) for part in model.decoder.start(*memory))
         for t in range(max_length):
@@ -309,27 +309,13 @@ def accuracy(
         As ``answer``: model, questions and the longest length to (N, length) ids.
     """
     require_rows(questions, answers)
-    require_length(batch_size, "batch_size")
+    require_count("batch_size", batch_size)
     right = 0
     for start in range(0, len(questions), batch_size):
         rows = slice(start, start + batch_size)
         written = write(model, questions[rows], answers.shape[1] - 1)
         right += int((written == answers[rows, 1:]).all(axis=1).sum())
     return right / len(questions)
-
-
-class evaluating:
-    """Inside ``with``, the model is not in training; afterwards it is as before."""
-
-    def __init__(self, model: Layer) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.training = self.model.training
-        self.model.training = False
-
-    def __exit__(self, *_: object) -> None:
-        self.model.training = self.training
 
 
 def require_rows(questions: Array, answers: Array | None = None) -> None:
@@ -347,9 +333,3 @@ def require_rows(questions: Array, answers: Array | None = None) -> None:
         raise ValueError(f"answers has {len(answers)} rows; it should have {len(questions)}, as questions.")
     if answers is not None and not (to_numpy(answers[:, 0]) == START).all():
         raise ValueError(f"answers should each begin with START, {START}: use encode(..., answers=True).")
-
-
-def require_length(value: int, name: str = "max_length") -> None:
-    """Raise ValueError unless ``value`` is a whole number, at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")

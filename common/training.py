@@ -24,6 +24,7 @@ from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
 from common.layers.recurrent import Recurrent
 from common.optimizers import Optimizer
+from common.require import require_count
 from common.row_gradient import RowGradient
 from common.weights import assign, named_weights, read_npz, write_npz
 
@@ -171,8 +172,8 @@ class Trainer:
         """
         require_data(x, t, batch_size)
         for name, value in (("epochs", epochs), ("checkpoint_every", checkpoint_every)):
-            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
+            if value is not None:
+                require_count(name, value)
         self._start_afresh()
         if checkpoint is not None:
             self.run = {"examples": len(x), "batch_size": int(batch_size), "data": checksum(x, t)}

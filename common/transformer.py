@@ -30,6 +30,7 @@ from common.layers import (
     SoftmaxWithLoss,
 )
 from common.questions import padding_mask
+from common.require import require_count
 from common.seq2seq import Seq2Seq
 
 
@@ -290,8 +291,7 @@ def transformer(
         Of the targets; see SoftmaxWithLoss.
     """
     for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
+        require_count(name, value)
     make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
     W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
     W_answers, W_scores = (W, W.T) if tied else (W.copy(), xavier(rng, D, V, dtype=dtype))
@@ -362,6 +362,5 @@ def warm_up(lr: float, steps: int) -> Callable[[int], float]:
     for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
     [Vaswani2017]_.
     """
-    if not steps >= 1:
-        raise ValueError(f"steps is {steps}; it should be a whole number, at least 1.")
+    require_count("steps", steps)
     return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)

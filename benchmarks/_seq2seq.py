@@ -5,10 +5,10 @@
 trains and judges, one run after the other, and adds what it measured to data/results/seq2seq.json. A run
 takes some minutes.
 
-Tasks: addition, dates; addition-cooled, whose learning rate falls to 0 at the end, because at a constant rate
-the accuracy goes on jumping; dates-file, the file whose repeated lines were not removed before the split; and
-addition-variants, cooled too. Models: plain, reversed, peeky (whose questions are
-reversed, too); and, to find out what matters in a plain one, padding (it is read like any character), h-only
+Tasks: addition, dates; addition-constant, whose learning rate does not fall to 0 at the end, so that the
+accuracy goes on jumping; addition-variants; and dates-file, the file whose repeated lines were not removed
+before the split. Models: plain, reversed, peeky (whose questions are reversed, too); those with attention;
+transformer; and, to find out what matters in a plain one, padding (it is read like any character), h-only
 (the cell is not handed over), closed (the forget gates begin half closed) and all-three.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,14 +29,16 @@ from common.datasets import load_dates
 from common.layers import unique_parameters
 from common.optimizers import Adam
 from common.questions import Pair, Task, additions, characters_of, dates, leak
-from common.scale import record, recorded
+from common.scale import record_run
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
 from common.training import Trainer, linear_decay
+from common.transformer import transformer, warm_up
 
-NAME = "seq2seq"
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000
-D, H, BATCH, CLIP = 16, 128, 128, 5.0
-EPOCHS = {"addition": 25, "addition-cooled": 25, "addition-variants": 25, "dates": 10, "dates-file": 10}
+D, H = 16, 128
+EPOCHS = {"addition": 25, "addition-constant": 25, "addition-variants": 25, "dates": 10, "dates-file": 10}
+COOLING = {"addition": 0.4, "addition-variants": 0.4}
+"""Over this share of the steps, the last ones, the learning rate falls in a straight line to 0."""
 
 
 class ReadsPadding(Encoder):
@@ -78,21 +81,40 @@ def variant(padding: bool, h_only: bool, closed: bool) -> Callable[..., Seq2Seq]
     return make
 
 
-COOLING = {"addition-cooled": 0.4, "addition-variants": 0.4}  # over this share of the steps
-MODELS: dict[str, tuple[Callable[..., Seq2Seq], bool]] = {
-    "plain": (plain, False),
-    "reversed": (plain, True),
-    "peeky": (peeky, True),
-    "padding": (variant(True, False, False), False),
-    "h-only": (variant(False, True, False), False),
-    "closed": (variant(False, False, True), False),
-    "all-three": (variant(True, True, True), False),
-    "attention": (attentive, False),
-    "attention-reversed": (attentive, True),
-    "attention-first": (looking_first, False),
-    "attention-bidirectional": (partial(attentive, bidirectional=True), False),
-    "attention-deep": (partial(attentive, depth=3), False),
-    "attention-deep-residual": (partial(attentive, depth=3, residual=True), False),
+@dataclass(frozen=True)
+class Recipe:
+    """A model, and how it is trained. With ``warm``, the learning rate rises for so many steps, and falls."""
+
+    make: Callable[..., Seq2Seq]
+    reverse: bool = False
+    batch_size: int = 128
+    max_norm: float = 5.0
+    epochs: int | None = None
+    lr: float = 1e-3
+    warm: int | None = None
+
+
+RECIPES = {
+    "plain": Recipe(plain),
+    "reversed": Recipe(plain, reverse=True),
+    "peeky": Recipe(peeky, reverse=True),
+    "padding": Recipe(variant(True, False, False)),
+    "h-only": Recipe(variant(False, True, False)),
+    "closed": Recipe(variant(False, False, True)),
+    "all-three": Recipe(variant(True, True, True)),
+    "attention": Recipe(attentive),
+    "attention-first": Recipe(looking_first),
+    "attention-bidirectional": Recipe(partial(attentive, bidirectional=True)),
+    "attention-deep": Recipe(partial(attentive, depth=3)),
+    "attention-deep-residual": Recipe(partial(attentive, depth=3, residual=True)),
+    "transformer": Recipe(
+        lambda V, D, H, rng: transformer(V, 4 * D, H, rng, depth=2),
+        batch_size=64,
+        max_norm=1.0,
+        epochs=10,
+        lr=3e-3,
+        warm=300,
+    ),
 }
 
 
@@ -106,16 +128,21 @@ def make_task(name: str) -> Task:
     return Task.split(dates(rng, count) if name == "dates" else additions(rng, count), VALID, TEST)
 
 
-def measure(
-    task: Task, make: Callable[..., Seq2Seq], reverse: bool, epochs: int, seed: int, cooling: float = 0
-) -> dict[str, Any]:
-    """Train one model, and judge it on the test part; seconds are those of one processor.
+def make_schedule(recipe: Recipe, steps: int, cooling: float) -> Callable[[int], float] | None:
+    """The learning rate of each step; None if it stays as it is."""
+    if recipe.warm:
+        return warm_up(recipe.lr, recipe.warm)
+    return linear_decay(recipe.lr, steps, constant=1 - cooling) if cooling else None
 
-    Over the last share ``cooling`` of all steps, the learning rate falls in a straight line to 0.
-    """
+
+def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Train a model for a task, and judge it on the test part; seconds are those of one processor."""
+    task, epochs = make_task(name), recipe.epochs or EPOCHS[name]
     rng = np.random.default_rng(seed)
-    model = make(len(task.characters), D, H, rng)
-    train, valid = task.arrays(task.train, reverse), task.arrays(task.valid, reverse)
+    model = recipe.make(len(task.characters), D, H, rng)
+    train, valid = task.arrays(task.train, recipe.reverse), task.arrays(task.valid, recipe.reverse)
+    schedule = make_schedule(recipe, epochs * -(-len(task.train) // recipe.batch_size), COOLING.get(name, 0))
+    trainer = Trainer(model, Adam(recipe.lr), rng, recipe.max_norm, schedule)
     curve: list[float] = []
     seconds: list[float] = []
     began = time.process_time()
@@ -126,33 +153,26 @@ def measure(
         curve.append(accuracy(model, *valid))
         began = time.process_time()
 
-    optimizer = Adam()
-    steps, lr = epochs * -(-len(task.train) // BATCH), optimizer.lr
-    schedule = linear_decay(lr, steps, constant=1 - cooling) if cooling else None
-    trainer = Trainer(model, optimizer, rng, CLIP, schedule)
-    trainer.fit(*train, epochs, BATCH, on_epoch=judge)
+    trainer.fit(*train, epochs, recipe.batch_size, on_epoch=judge)
 
     def right(pairs: list[Pair]) -> float:
-        return accuracy(model, *task.arrays(pairs, reverse))
+        return accuracy(model, *task.arrays(pairs, recipe.reverse))
 
-    known = {question for question, _ in task.train}
     result = {
         "accuracy": right(task.test),
         "parameters": sum(param.size for param in unique_parameters(model)[0]),
         "epochs": epochs,
-        "cooling": cooling,
         "examples": len(task.train),
         "seconds_an_epoch": float(np.median(seconds)),
         "valid_curve": curve,
         "loss_curve": trainer.epoch_losses,
     }
     if leak(task.train, task.test):
-        seen = [pair for pair in task.test if pair[0] in known]
-        unseen = [pair for pair in task.test if pair[0] not in known]
+        known = {question for question, _ in task.train}
         result |= {
             "leak": leak(task.train, task.test),
-            "accuracy_seen": right(seen),
-            "accuracy_unseen": right(unseen),
+            "accuracy_seen": right([pair for pair in task.test if pair[0] in known]),
+            "accuracy_unseen": right([pair for pair in task.test if pair[0] not in known]),
         }
     return result
 
@@ -160,24 +180,17 @@ def measure(
 def main() -> None:
     for choice in sys.argv[1:]:
         name, _, seed = choice.partition(":")
-        task, model = name.split("/")
-        result = measure(make_task(task), *MODELS[model], EPOCHS[task], int(seed or 1), COOLING.get(task, 0))
-        try:
-            runs = recorded(NAME)["runs"]
-        except KeyError:
-            runs = {}
-        runs.setdefault(name, {})[seed or "1"] = rounded(result)
-        record(NAME, seed=1, command=f"python -m benchmarks._seq2seq {choice}", runs=runs)
+        task, _, model = name.partition("/")
+        if task not in EPOCHS or model not in RECIPES:
+            sys.exit(
+                f"the run is {choice!r}; it should be TASK/MODEL or TASK/MODEL:SEED, "
+                f"a task of {', '.join(EPOCHS)}, a model of {', '.join(RECIPES)}."
+            )
+        seed = seed or "1"
+        result = measure(task, RECIPES[model], int(seed))
+        command = f"python -m benchmarks._seq2seq {name}:{seed}"
+        record_run("seq2seq", name, seed, result=result, seed=int(seed), command=command)
         print(choice, f"{result['accuracy']:.4f}", f"{result['seconds_an_epoch']:.1f} s an epoch", flush=True)
-
-
-def rounded(value: Any) -> Any:
-    """Four digits are enough."""
-    if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [rounded(part) for part in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

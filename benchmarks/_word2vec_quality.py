@@ -19,7 +19,7 @@ import numpy as np
 
 from common.counting import cooccurrence, ppmi, randomized_svd, word_vectors
 from common.datasets import load_reviews
-from common.scale import record, recorded
+from common.scale import record_run, recorded
 from common.vectors import (
     WordVectors,
     analogy_questions,
@@ -124,14 +124,15 @@ def main() -> None:
     for choice in sys.argv[1:]:
         method, _, seed = choice.partition(":")
         vectors, seconds = learn(method, int(seed or 1))
-        result = quality(vectors) | {"seconds": round(seconds, 1)}
-        try:
-            runs = recorded(NAME)["runs"]
-        except KeyError:
-            runs = {}
-        runs.setdefault(method, {})[seed or "1"] = rounded(result)
-        record(
-            NAME, seed=1, command=f"python -m benchmarks._word2vec_quality {choice}", passes=PASSES, runs=runs
+        result = quality(vectors) | {"seconds": seconds}
+        record_run(
+            NAME,
+            method,
+            seed or "1",
+            result=result,
+            seed=int(seed or 1),
+            command=f"python -m benchmarks._word2vec_quality {choice}",
+            passes=PASSES,
         )
         similar = [round(result[name]["spearman"], 3) for name in ("wordsim353", "simlex999")]
         print(
@@ -139,15 +140,6 @@ def main() -> None:
         )
         if folder := os.environ.get("KEEP_VECTORS"):
             vectors.save(os.path.join(folder, f"{method}-{seed or 1}.npz"))
-
-
-def rounded(value: Any) -> Any:
-    """Four digits are enough; a section without questions has no accuracy (JSON knows no NaN)."""
-    if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    if isinstance(value, float):
-        return round(value, 4) if value == value else None
-    return value
 
 
 if __name__ == "__main__":

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks.recurrent import require_equal
+from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
 from common.attentive import attentive
-from common.layers import unique_parameters
 from common.optimizers import Adam
 from common.questions import END, PAD, SPECIALS, Task, dates
 from common.seq2seq import Seq2Seq, answer
-from common.training import clip_gradients
 
 D, H, N = 16, 256, 128
 LR, MAX_NORM = 1e-3, 5.0
@@ -44,22 +42,12 @@ def model_of_ours(V: int, H: int = H) -> Seq2Seq:
     return attentive(V, D, H, np.random.default_rng(1984))
 
 
-def ours_step(padded: bool) -> Callable[[], float]:
+def ours_step(padded: bool) -> Step:
     V, questions, answers = data(padded)
-    model, optimizer = model_of_ours(V), Adam(LR)
-
-    def step() -> float:
-        loss = model.forward(questions, answers)
-        model.backward()
-        params, grads = unique_parameters(model)
-        clip_gradients(grads, MAX_NORM)
-        optimizer.update(params, grads)
-        return float(loss)
-
-    return step
+    return our_step(model_of_ours(V), Adam(LR), MAX_NORM, questions, answers)
 
 
-def peer_step(padded: bool) -> Callable[[], float]:
+def peer_step(padded: bool) -> Step:
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -94,16 +82,11 @@ def peer_step(padded: bool) -> Callable[[], float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     cross_entropy = torch.nn.CrossEntropyLoss(ignore_index=PAD)
 
-    def step() -> float:
-        optimizer.zero_grad()
+    def loss() -> torch.Tensor:
         scores = model(questions, answers[:, :-1])
-        loss = cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
-        optimizer.step()
-        return loss.item()
+        return cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
 
-    return step
+    return torch_step(model, optimizer, MAX_NORM, loss)
 
 
 def copy_weights(theirs: Any, ours: Seq2Seq) -> None:
@@ -125,21 +108,13 @@ def copy_weights(theirs: Any, ours: Seq2Seq) -> None:
         theirs.affine.bias.copy_(p["decoder.affine.b"])
 
 
-def dates_a_step(make: Callable[[bool], Callable[[], float]], padded: bool) -> Callable[[], float]:
-    step = make(padded)
-
-    def work() -> float:
-        step()
-        return N
-
-    return work
+def dates_a_step(make: Callable[[bool], Step], padded: bool) -> Callable[[], float]:
+    return counted(make(padded), N)
 
 
 def report(padded: bool) -> dict[str, Any]:
     """Both sides do the same."""
-    losses = [[step() for _ in range(3)][-1] for step in (ours_step(padded), peer_step(padded))]
-    require_equal(losses)
-    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+    return same_losses(ours_step(padded), peer_step(padded))
 
 
 def decoding(batch: int, all_at_a_turn: int) -> Callable[[], float]:

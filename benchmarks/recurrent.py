@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks import Benchmark
 from benchmarks._naive_recurrent import naive_step
+from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
 
 N, T, V = 20, 35, 10_000
 LR, MAX_NORM = 1.0, 0.25
@@ -41,10 +42,9 @@ def data(kind: str, H: int) -> dict[str, np.ndarray]:
     }
 
 
-def ours_step(kind: str, H: int) -> Callable[[], float]:
-    from common.layers import GRU, LSTM, RNN, Affine, Embedding, Model, SoftmaxWithLoss, unique_parameters
+def ours_step(kind: str, H: int) -> Step:
+    from common.layers import GRU, LSTM, RNN, Affine, Embedding, Model, SoftmaxWithLoss
     from common.optimizers import SGD
-    from common.training import clip_gradients
 
     a = data(kind, H)
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[kind]
@@ -65,20 +65,10 @@ def ours_step(kind: str, H: int) -> Callable[[], float]:
             dhs = self.affine.backward(self.loss.backward(dout))
             self.embedding.backward(self.recurrent.backward(dhs))
 
-    model, optimizer = WordModel(), SGD(LR)
-
-    def step() -> float:
-        loss = model.forward(a["xs"], a["ts"])
-        model.backward()
-        params, grads = unique_parameters(model)
-        clip_gradients(grads, MAX_NORM)
-        optimizer.update(params, grads)
-        return float(loss)
-
-    return step
+    return our_step(WordModel(), SGD(LR), MAX_NORM, a["xs"], a["ts"])
 
 
-def peer_step(kind: str, H: int) -> Callable[[], float]:
+def peer_step(kind: str, H: int) -> Step:
     import torch
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
@@ -116,25 +106,15 @@ def peer_step(kind: str, H: int) -> Callable[[], float]:
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
     cross_entropy = torch.nn.CrossEntropyLoss()
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = cross_entropy(model(a["xs"]).reshape(-1, V), a["ts"].reshape(-1))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
-        optimizer.step()
-        return loss.item()
+    def loss() -> torch.Tensor:
+        return cross_entropy(model(a["xs"]).reshape(-1, V), a["ts"].reshape(-1))
 
-    return step
+    return torch_step(model, optimizer, MAX_NORM, loss)
 
 
-def timed(step: Callable[[], float]) -> Callable[[], float]:
+def timed(step: Step) -> Callable[[], float]:
     """One step a call; returns the words read."""
-
-    def work() -> float:
-        step()
-        return N * T
-
-    return work
+    return counted(step, N * T)
 
 
 def ours(kind: str, H: int) -> Callable[[], float]:
@@ -151,9 +131,7 @@ def naive(kind: str, H: int) -> Callable[[], float]:
 
 def report(kind: str, H: int) -> dict[str, Any]:
     """Both sides do the same (their losses after 3 steps from the same weights), and the memory they take."""
-    losses = [[step() for _ in range(3)][-1] for step in (ours_step(kind, H), peer_step(kind, H))]
-    require_equal(losses)
-    result = {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+    result = same_losses(ours_step(kind, H), peer_step(kind, H))
     if not os.path.exists("/proc/self/status"):  # not Linux
         return result
     peaks = [peak_memory(f"{side}({kind!r}, {H})") for side in ("ours_step", "peer_step")]
@@ -165,17 +143,7 @@ def report(kind: str, H: int) -> dict[str, Any]:
 
 def naive_report(H: int) -> dict[str, Any]:
     """Both sides do the same."""
-    losses = [
-        [step() for _ in range(3)][-1]
-        for step in (ours_step("lstm", H), naive_step(data("lstm", H), LR, MAX_NORM))
-    ]
-    require_equal(losses)
-    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
-
-
-def require_equal(losses: list[float]) -> None:
-    if not np.isclose(*losses, rtol=1e-4):
-        raise AssertionError(f"the losses differ after 3 steps: ours {losses[0]}, the peer's {losses[1]}")
+    return same_losses(ours_step("lstm", H), naive_step(data("lstm", H), LR, MAX_NORM))
 
 
 def peak_memory(make: str) -> tuple[float, float]:

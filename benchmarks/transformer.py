@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks.recurrent import require_equal
-from common.layers import unique_parameters
+from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
 from common.optimizers import Adam
 from common.questions import PAD, START
 from common.seq2seq import Seq2Seq
-from common.training import clip_gradients
 from common.transformer import transformer
 
 V, D, H, DEPTH, HEADS = 4000, 128, 512, 2, 4
@@ -42,21 +40,11 @@ def model_of_ours() -> Seq2Seq:
     return transformer(V, D, H, np.random.default_rng(1984), depth=DEPTH, heads=HEADS, tied=False)
 
 
-def ours_step() -> Callable[[], float]:
-    (questions, answers), model, optimizer = data(), model_of_ours(), Adam(LR)
-
-    def step() -> float:
-        loss = model.forward(questions, answers)
-        model.backward()
-        params, grads = unique_parameters(model)
-        clip_gradients(grads, MAX_NORM)
-        optimizer.update(params, grads)
-        return float(loss)
-
-    return step
+def ours_step() -> Step:
+    return our_step(model_of_ours(), Adam(LR), MAX_NORM, *data())
 
 
-def peer_step() -> Callable[[], float]:
+def peer_step() -> Step:
     import torch
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
@@ -99,16 +87,11 @@ def peer_step() -> Callable[[], float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     cross_entropy = nn.CrossEntropyLoss(ignore_index=PAD)
 
-    def step() -> float:
-        optimizer.zero_grad()
+    def loss() -> torch.Tensor:
         scores = model(questions, answers[:, :-1])
-        loss = cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM)
-        optimizer.step()
-        return loss.item()
+        return cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
 
-    return step
+    return torch_step(model, optimizer, MAX_NORM, loss)
 
 
 def weights_of(p: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -148,15 +131,9 @@ def weights_of(p: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     return w
 
 
-def words(make: Callable[[], Callable[[], float]]) -> Callable[[], float]:
+def words(make: Callable[[], Step]) -> Callable[[], float]:
     """One step a call; returns the words of the answers."""
-    step, count = make(), float((data()[1][:, 1:] != PAD).sum())
-
-    def work() -> float:
-        step()
-        return count
-
-    return work
+    return counted(make(), float((data()[1][:, 1:] != PAD).sum()))
 
 
 def ours() -> Callable[[], float]:
@@ -169,9 +146,7 @@ def peer() -> Callable[[], float]:
 
 def report() -> dict[str, Any]:
     """Both sides do the same."""
-    losses = [[step() for _ in range(3)][-1] for step in (ours_step(), peer_step())]
-    require_equal(losses)
-    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}
+    return same_losses(ours_step(), peer_step())
 
 
 BENCHMARKS = [

@@ -125,6 +125,50 @@ def record(name: str, *, seed: int, command: str, machine: str = "", **values: A
     return path
 
 
+def record_run(name: str, *keys: str, result: dict[str, Any], seed: int, command: str, **values: Any) -> Path:
+    """Add one run to those of ``data/results/<name>.json``, which stand under ``runs``.
+
+    Parameters
+    ----------
+    name : str
+        The file's name without ``.json``; the file is made if it is not there.
+    *keys : str
+        Where the run belongs: ``"addition/peeky", "2"`` is ``runs["addition/peeky"]["2"]``. What stood there
+        is replaced.
+    result : dict
+        What was measured, kept to five digits, together with the run's own provenance.
+    seed, command
+        As for :func:`record`.
+    **values
+        What holds for all the runs.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    try:
+        runs = recorded(name)["runs"]
+    except KeyError:
+        runs = {}
+    place = runs
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+    place[keys[-1]] = rounded(result) | provenance(seed, command)
+    return record(name, seed=seed, command=command, runs=dict(sorted(runs.items())), **values)
+
+
+def rounded(value: Any) -> Any:
+    """The same with numbers of five digits, and None for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if value == value else None
+    return value
+
+
 def provenance(seed: int, command: str, machine: str = "") -> dict[str, Any]:
     """What :func:`record` says of a run: seed, machine, today's date and command."""
     return {

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common import scale as module
-from common.scale import current_scale, record, recorded, scale
+from common.scale import current_scale, record, record_run, recorded, scale
 
 
 def test_quick_is_the_default(monkeypatch):
@@ -66,6 +66,20 @@ def test_a_value_that_json_cannot_hold_leaves_the_old_file(results):
     with pytest.raises(ValueError):
         record("loss", seed=1, command="x", value=float("nan"))
     assert recorded("loss")["value"] == 0.5
+
+
+def test_runs_are_added_to_those_that_are_there_each_with_its_own_origin(results):
+    record_run(
+        "sums", "plain", "1", result={"accuracy": 0.1234567, "curve": [float("nan")]}, seed=1, command="a"
+    )
+    record_run("sums", "plain", "2", result={"accuracy": 1.0}, seed=2, command="b")
+    record_run("sums", "peeky", "1", result={"accuracy": 0.5}, seed=1, command="c", passes=3)
+    record_run("sums", "plain", "2", result={"accuracy": 0.25}, seed=2, command="d")
+    found = recorded("sums")
+    assert list(found["runs"]) == ["peeky", "plain"] and found["command"] == "d"
+    first, second = found["runs"]["plain"]["1"], found["runs"]["plain"]["2"]
+    assert first["accuracy"] == 0.12346 and first["curve"] == [None] and first["command"] == "a"
+    assert second["accuracy"] == 0.25 and (second["seed"], second["command"]) == (2, "d")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A B", None])

@@ -1,0 +1,69 @@
+"""What the benchmarks of training have in common: a step of ours, a step of PyTorch's, and the same loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from common.backend import Array
+from common.layers import Layer, unique_parameters
+from common.optimizers import Optimizer
+from common.training import clip_gradients
+
+Step = Callable[[], float]
+"""Makes one update, and returns the loss before it."""
+
+
+def our_step(model: Layer, optimizer: Optimizer, max_norm: float, *batch: Array) -> Step:
+    """Forward, backward, clipping and update, always on the same batch."""
+
+    def step() -> float:
+        loss = model.forward(*batch)
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, max_norm)
+        optimizer.update(params, grads)
+        return float(loss)
+
+    return step
+
+
+def torch_step(model: Any, optimizer: Any, max_norm: float, loss_of_batch: Callable[[], Any]) -> Step:
+    """The same with PyTorch; ``loss_of_batch`` makes the forward pass."""
+    import torch
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = loss_of_batch()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def counted(step: Step, amount: float) -> Callable[[], float]:
+    """One step a call; returns how much work that was."""
+
+    def work() -> float:
+        step()
+        return amount
+
+    return work
+
+
+def same_losses(*steps: Step) -> dict[str, Any]:
+    """The report of a benchmark whose sides do the same: their losses after 3 steps from the same weights.
+
+    Raises
+    ------
+    AssertionError
+        The losses differ.
+    """
+    losses = [[step() for _ in range(3)][-1] for step in steps]
+    if not np.isclose(*losses, rtol=1e-4):
+        raise AssertionError(f"the losses differ after 3 steps: ours {losses[0]}, the peer's {losses[1]}")
+    return {"loss after 3 steps": [round(loss, 4) for loss in losses]}

@@ -1,6 +1,6 @@
 """One table for three chapters: how well each model adds and reads dates, and what it costs.
 
-Long runs are recorded in ``data/results``, one file for each chapter, under ``runs``:
+Long runs are recorded in ``data/results/seq2seq.json``, under ``runs``:
 
     {"addition/peeky": {"1": {"accuracy": 0.99, "parameters": 218062, "seconds_an_epoch": 4.1}, "2": ...}}
 
@@ -28,7 +28,6 @@ def growing_table(
     models: Sequence[str],
     here: Mapping[str, Mapping[str, float]] | None = None,
     labels: Mapping[str, str] | None = None,
-    results: Sequence[str] = ("seq2seq",),
 ) -> str:
     """Models with their parameters, and for each task the share of right answers and the seconds an epoch.
 
@@ -43,8 +42,6 @@ def growing_table(
         It stands in rows of its own, below.
     labels : mapping, optional
         Names for models, besides ``LABELS``.
-    results : names of recorded results
-        The files to look in.
 
     Returns
     -------
@@ -54,13 +51,10 @@ def growing_table(
     Raises
     ------
     KeyError
-        One of the files or of the models is not there.
+        The file or one of the models is not there.
     """
     names = {**LABELS, **(labels or {})}
-    known: dict[str, dict[str, Runs]] = {}
-    for name in results:
-        for model, tasks in by_model(recorded(name)["runs"]).items():
-            known.setdefault(model, {}).update(tasks)
+    known = by_model(recorded("seq2seq")["runs"])
     mine = by_model({key: {"here": run} for key, run in (here or {}).items()})
     for model in models:
         if model not in known:

@@ -211,6 +211,8 @@ def test_executing_goes_on_after_a_failure_and_twice_gives_the_same_bytes(tmp_pa
     assert notebooks.main(["execute", str(good)]) == 0
     assert good.read_bytes() == once
     notebooks.nbformat.validate(ran)
+    assert notebooks.main(["execute", "--fresh", str(good)]) == 0
+    assert good.read_bytes() != once  # another time was measured
 
 
 def test_a_draft_becomes_a_notebook_and_keeps_the_ids(tmp_path):

@@ -196,13 +196,13 @@ def read(path: Path) -> nbformat.NotebookNode:
 # --- the commands -------------------------------------------------------------------------------------------
 
 
-def execute(paths: list[Path], into: Path | None = None) -> int:
+def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) -> int:
     """Run notebooks from top to bottom, each in a fresh kernel, and store what they show.
 
     A notebook that fails keeps its old file; the others still run. What the failed one showed until then goes
     to _build/failed. With `into`, results are written to that folder and the notebooks stay as they are. An
     output that differs from the stored one only in a measured number is kept: a new number would say nothing
-    new.
+    new. When what is measured has changed, it does: with `fresh` all numbers are taken anew.
     """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -242,7 +242,7 @@ def execute(paths: list[Path], into: Path | None = None) -> int:
             failed.append(path)
             continue
         _note_seconds(notebook, time.perf_counter() - start)
-        if not into:
+        if not into and not fresh:
             _keep_measured(notebook, before)
         changed = write(notebook, into / path.name if into else path)
         note = f"written to {_short(into / path.name)}" if into else "changed" if changed else "unchanged"
@@ -362,6 +362,11 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("notebooks", nargs="*", type=Path, help="all of chapters/ when left out")
         if name == "execute":
             command.add_argument("--into", type=Path, help="write there, and leave the notebooks as they are")
+            command.add_argument(
+                "--fresh",
+                action="store_true",
+                help="take all measured numbers anew; an experiment has changed",
+            )
     command = commands.add_parser("from-text", help="make a notebook from a jupytext draft (.py or .md)")
     command.add_argument("draft", type=Path)
     command.add_argument("target", type=Path)
@@ -376,7 +381,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("no notebooks in chapters/ yet")
             return 0
         if options.command == "execute":
-            return execute(paths, options.into)
+            return execute(paths, options.into, options.fresh)
         return normalize(paths, only_check=options.command == "check")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,7 @@ from typing import Any
 from common.interactive import Measured, table
 from common.scale import recorded
 
-TASKS = {"addition": "sums right", "dates": "dates right"}
+TASKS = {"addition": "sums right, %", "dates": "dates right, %"}
 LABELS = {
     "plain": "LSTM to LSTM",
     "reversed": "the same, questions reversed",
@@ -46,7 +46,8 @@ def growing_table(
     Returns
     -------
     str
-        HTML, for ``show``. Over several seeds it says the mean, and in brackets the lowest and the highest.
+        HTML, for ``show``. Over several seeds it says the mean, and in brackets the lowest and the highest;
+        without brackets it is one seed.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def growing_table(
         rows.append([f"{names.get(model, model)} (this notebook)", *measured_cells(runs, tasks)])
     header = ["model", "parameters"]
     for task in tasks:
-        header += [TASKS[task], "seeds", "s an epoch"]
+        header += [TASKS[task], "s an epoch"]
     return table(rows, header)
 
 
@@ -85,18 +86,19 @@ def by_model(runs: Mapping[str, Runs]) -> dict[str, dict[str, Runs]]:
 
 
 def recorded_cells(model: Mapping[str, Runs], tasks: Sequence[str]) -> list[str]:
-    """Parameters, then for each task the accuracy over seeds, their number, and the seconds."""
+    """Parameters, then for each task the accuracy over seeds, and the seconds."""
     cells = [parameters(model)]
     for task in tasks:
         runs = list(model.get(task, {}).values())
         if not runs:
-            cells += ["", "", ""]
+            cells += ["", ""]
             continue
         shares = [100 * run["accuracy"] for run in runs]
-        mean = f"{sum(shares) / len(shares):.1f} %"
-        spread = f" ({min(shares):.1f} to {max(shares):.1f})" if len(shares) > 1 else ""
+        accuracy = f"{sum(shares) / len(shares):.1f}"
+        if len(shares) > 1:
+            accuracy += f"\N{NO-BREAK SPACE}({min(shares):.1f}\N{EN DASH}{max(shares):.1f})"
         seconds = sum(run["seconds_an_epoch"] for run in runs) / len(runs)
-        cells += [mean + spread, str(len(runs)), f"{seconds:.1f}"]
+        cells += [accuracy, f"{seconds:.1f}"]
     return cells
 
 
@@ -106,9 +108,9 @@ def measured_cells(model: Mapping[str, Runs], tasks: Sequence[str]) -> list[Any]
     for task in tasks:
         run = model.get(task, {}).get("here")
         if run is None:
-            cells += ["", "", ""]
+            cells += ["", ""]
         else:
-            cells += [Measured(run["accuracy"], ".1%"), "1", Measured(run["seconds_an_epoch"], ".1f")]
+            cells += [Measured(100 * run["accuracy"], ".1f"), Measured(run["seconds_an_epoch"], ".1f")]
     return cells
 
 

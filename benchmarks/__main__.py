@@ -33,6 +33,7 @@ def main() -> int:
     for name in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = threads  # read by the processes started below
     os.environ["BENCH_THREADS"] = threads
+    os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy alone would obey it, and compute with half its strength
 
     found = find(choice.names)
     if choice.list:

@@ -7,8 +7,10 @@ formula. The **layer** takes whole sequences ``(N, T, D)``, and gives the same n
   waits for the step before, ``h @ Wh``, is all that the loop has to multiply.
 * Time comes first in memory, ``(T, N, H)``, so that each step works on numbers that lie side by side.
 * Arrays are made once for all steps and filled in place. No object is made for a step.
-* Backward, the slopes of all gates at all steps are computed at once. The loop multiplies them by what comes
-  back from later steps, and the gradients of weights and inputs follow in one product each.
+* A matrix product leaves the gates side by side. Before anything else is done with them, the gates of a step
+  are copied apart, so that each is one piece of memory: NumPy is several times faster where it need not jump.
+* Backward, the loop computes what each gate gets back, and no more. The gradients of weights and inputs
+  follow in one product each.
 
 Gates lie side by side in the columns of ``Wx``, ``Wh`` and the biases, in blocks of ``H``:
 
@@ -30,7 +32,6 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.functions import sigmoid
 from common.layers.base import Layer, Model
-from common.pieces import by_rows
 from common.require import require_array, require_float, require_last_axis, require_matrix, require_shape
 
 
@@ -386,11 +387,12 @@ class RNN(Recurrent):
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view
         h = self.states[0]
         da = 1 - h[1:] * h[1:]  # the slopes, (T, N, H); the loop makes them gradients
-        held = hold_still(self.held, da)
+        if self.held is not None:
+            da *= ~self.held
         for t in reversed(range(len(da))):
             dh += dhs[t]
             da[t] *= dh
-            carried = None if held is None else dh * held[t]
+            carried = None if self.held is None else dh * self.held[t]
             xp.matmul(da[t], WhT, out=dh)
             if carried is not None:
                 dh += carried
@@ -428,64 +430,63 @@ class LSTM(Recurrent):
     def unroll(self, a: Array, h: Array, c: Array) -> None:
         Wh = self.params[1]
         T, N, H = h[1:].shape
-        o, i, f, g = split(a, 4)  # (T, N, H) each, views of a
-        sigmoids = a[:, :, : 3 * H]
-        self.gate_values = a  # (T, N, 4H), after the loop
-        self.tanh_c = xp.zeros((T, N, H), dtype=a.dtype)
-        from_h = xp.empty((N, 4 * H), dtype=a.dtype)
+        self.gate_values = by_gate(a, 4)  # (T, 4, N, H), after the loop
+        self.tanh_c = xp.empty((T, N, H), dtype=a.dtype)
+        sums = xp.empty((N, 4 * H), dtype=a.dtype)
+        sums_by_gate = by_gate(sums, 4)
+        gates = xp.empty((4, N, H), dtype=a.dtype)
         i_g = xp.empty((N, H), dtype=a.dtype)
         for t in range(T):
             n = slice(self.active[t])  # the sequences that are not over
-            a[t, self.active[t] :] = 0
-            a[t, n] += xp.matmul(h[t, n], Wh, out=from_h[n])
-            sigmoid(sigmoids[t, n], out=sigmoids[t, n])
-            xp.tanh(g[t, n], out=g[t, n])
-            xp.multiply(f[t, n], c[t, n], out=c[t + 1, n])
-            xp.multiply(i[t, n], g[t, n], out=i_g[n])
+            xp.matmul(h[t, n], Wh, out=sums[n])
+            sums[n] += a[t, n]
+            gates[:, n] = sums_by_gate[:, n]  # each gate in one piece of memory
+            o, i, f, g = gates[:, n]
+            sigmoid(gates[:3, n], out=gates[:3, n])
+            xp.tanh(g, out=g)
+            if self.held is not None:  # take in nothing, keep all: the cell is carried over
+                xp.copyto(gates[:2], 0, where=self.held[t])
+                xp.copyto(f, 1, where=self.held[t])
+            xp.multiply(f, c[t, n], out=c[t + 1, n])
+            xp.multiply(i, g, out=i_g[n])
             c[t + 1, n] += i_g[n]
             xp.tanh(c[t + 1, n], out=self.tanh_c[t, n])
-            xp.multiply(o[t, n], self.tanh_c[t, n], out=h[t + 1, n])
+            xp.multiply(o, self.tanh_c[t, n], out=h[t + 1, n])
+            self.gate_values[t, :, n] = gates[:, n]
             self.carry_over(t)
 
     def unroll_back(self, dhs: Array, dh: Array, dc: Array) -> tuple[Array, Array]:
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view
         _, c = self.states
         T, N, H = dhs.shape
-        o, i, f, g = split(self.gate_values, 4)
-        da = xp.empty_like(self.gate_values)
-        do, di, df, dg = split(da, 4)
-        sigmoids, dsigmoids = self.gate_values[:, :, : 3 * H], da[:, :, : 3 * H]
-        h_to_c = xp.empty_like(self.tanh_c)  # what reaches c by way of h
-
-        def slopes(t: slice) -> None:
-            """Of all gates at the steps ``t``; the loop below makes them gradients."""
-            t = t, slice(max(self.active[t]))
-            xp.subtract(1, sigmoids[t], out=dsigmoids[t])
-            dsigmoids[t] *= sigmoids[t]  # s (1 - s)
-            xp.multiply(g[t], g[t], out=dg[t])
-            xp.subtract(1, dg[t], out=dg[t])  # 1 - g²
-            do[t] *= self.tanh_c[t]
-            di[t] *= g[t]
-            df[t] *= c[t]
-            dg[t] *= i[t]
-            xp.multiply(self.tanh_c[t], self.tanh_c[t], out=h_to_c[t])
-            xp.subtract(1, h_to_c[t], out=h_to_c[t])
-            h_to_c[t] *= o[t]  # o (1 - tanh²)
-
-        by_rows(slopes, da)
-        held = hold_still(self.held, da, h_to_c)
-        keep = f if held is None else f * (1 - held) + held  # a held cell keeps everything
-        by_gate = da.reshape(T, N, 4, H)
+        da = xp.empty((T, N, 4 * H), dtype=dhs.dtype)
+        da_by_gate = by_gate(da, 4)
+        gates, dgates = xp.empty((2, 4, N, H), dtype=da.dtype)
+        by_h = xp.empty((N, H), dtype=da.dtype)
         for t in reversed(range(T)):
             n = slice(self.active[t])
+            gates[:, n] = self.gate_values[t, :, n]
+            (o, i, f, g), sigmoids = gates[:, n], gates[:3, n]
+            (do, di, df, dg), dsigmoids = dgates[:, n], dgates[:3, n]
+            tanh_c = self.tanh_c[t, n]
             dh += dhs[t]
-            h_to_c[t, n] *= dh[n]
-            dc[n] += h_to_c[t, n]
-            by_gate[t, n, 0] *= dh[n]
-            by_gate[t, n, 1:] *= dc[n, None]
+            slope_of_tanh(tanh_c, out=by_h[n])
+            by_h[n] *= o
+            by_h[n] *= dh[n]
+            dc[n] += by_h[n]
+            xp.subtract(1, sigmoids, out=dsigmoids)
+            dsigmoids *= sigmoids  # s (1 - s)
+            slope_of_tanh(g, out=dg)
+            do *= tanh_c
+            do *= dh[n]
+            di *= g
+            df *= c[t, n]
+            dg *= i
+            dgates[1:, n] *= dc[n]
+            dc[n] *= f
+            da_by_gate[t, :, n] = dgates[:, n]
             da[t, self.active[t] :] = 0  # what was not read learns nothing
-            dc[n] *= keep[t, n]
-            carried = None if held is None else dh * held[t]
+            carried = None if self.held is None else dh * self.held[t]
             xp.matmul(da[t, n], WhT, out=dh[n])
             if carried is not None:
                 dh += carried
@@ -510,54 +511,61 @@ class GRU(Recurrent):
 
     def unroll(self, a: Array, h: Array) -> None:
         _, Wh, _, bh = self.params
-        T, _, H = h[1:].shape
-        gates, (_, z, n) = a[:, :, : 2 * H], split(a, 3)
-        r = gates[:, :, :H]
-        self.gate_values = a  # (T, N, 3H), after the loop
-        self.from_h = xp.empty_like(a)
+        T, N, H = h[1:].shape
+        self.gate_values = by_gate(a, 3)  # (T, 3, N, H), after the loop
+        self.hn = xp.empty((T, N, H), dtype=a.dtype)  # what h gives to the candidate
+        products = xp.empty((N, 3 * H), dtype=a.dtype)
+        products_by_gate = by_gate(products, 3)
+        gates, from_h = xp.empty((2, 3, N, H), dtype=a.dtype)
+        r, z, n = gates
         for t in range(T):
-            from_h = xp.matmul(h[t], Wh, out=self.from_h[t])
-            from_h += bh
-            gates[t] += from_h[:, : 2 * H]
-            sigmoid(gates[t], out=gates[t])
-            xp.multiply(r[t], from_h[:, 2 * H :], out=h[t + 1])
-            n[t] += h[t + 1]
-            xp.tanh(n[t], out=n[t])
-            xp.subtract(h[t], n[t], out=h[t + 1])  # (1 - z) n + z h is n + z (h - n)
-            h[t + 1] *= z[t]
-            h[t + 1] += n[t]
+            xp.matmul(h[t], Wh, out=products)
+            products += bh
+            from_h[...] = products_by_gate
+            gates[...] = self.gate_values[t]
+            gates[:2] += from_h[:2]
+            sigmoid(gates[:2], out=gates[:2])
+            self.hn[t] = from_h[2]
+            from_h[2] *= r
+            n += from_h[2]
+            xp.tanh(n, out=n)
+            if self.held is not None:  # keep all: then backward carries the gradient over
+                xp.copyto(z, 1, where=self.held[t])
+            xp.subtract(h[t], n, out=h[t + 1])  # (1 - z) n + z h is n + z (h - n)
+            h[t + 1] *= z
+            h[t + 1] += n
+            self.gate_values[t] = gates
             self.carry_over(t)
 
     def unroll_back(self, dhs: Array, dh: Array) -> tuple[Array, Array]:
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view
         (h,) = self.states
         T, N, H = dhs.shape
-        r, z, n = split(self.gate_values, 3)
-        hn = self.from_h[:, :, 2 * H :]
-        # The slopes of all gates at all steps, by h; the loop makes them gradients.
-        dn = (1 - z) * (1 - n * n)
-        dah = xp.empty_like(self.gate_values)
-        dr, dz, dhn = split(dah, 3)
-        xp.multiply(dn, r, out=dhn)
-        xp.multiply(dhn, hn, out=dr)
-        dr *= 1 - r  # dn hn r (1 - r)
-        xp.subtract(h[:-1], n, out=dz)
-        dz *= z
-        dz *= 1 - z
-        held = hold_still(self.held, dah, dn)
-        keep = z if held is None else z * (1 - held) + held  # a held state keeps everything
-        by_gate = dah.reshape(T, N, 3, H)
+        dax, dah = xp.empty((2, T, N, 3 * H), dtype=dhs.dtype)
+        dax_by_gate, dah_by_gate = by_gate(dax, 3), by_gate(dah, 3)
+        gates, dgates = xp.empty((2, 3, N, H), dtype=dah.dtype)
         carried = xp.empty_like(dh)
+        (r, z, n), (dr, dz, dn) = gates, dgates
         for t in reversed(range(T)):
+            gates[...] = self.gate_values[t]
             dh += dhs[t]
-            by_gate[t] *= dh[:, None]
-            dn[t] *= dh
-            xp.multiply(dh, keep[t], out=carried)
+            xp.subtract(1, gates[:2], out=dgates[:2])  # so far dr is 1 - r, and dz is 1 - z
+            slope_of_tanh(n, out=dn)
+            dn *= dz
+            dn *= dh
+            dr *= r
+            dr *= self.hn[t]
+            dr *= dn
+            dz *= z
+            dz *= xp.subtract(h[t], n, out=n)
+            dz *= dh
+            dax_by_gate[t] = dgates
+            dn *= r
+            dah_by_gate[t] = dgates
+            xp.multiply(dh, z, out=carried)
             xp.matmul(dah[t], WhT, out=dh)
             dh += carried
         self.dstate = (dh,)
-        dax = dah.copy()
-        dax[:, :, 2 * H :] = dn
         return dax, dah
 
 
@@ -617,18 +625,21 @@ def time_first(xs: Array) -> Array:
 
 
 def split(a: Array, n: int) -> tuple[Array, ...]:
-    """``n`` blocks of the last axis, as views: what is written to them is written to ``a``."""
+    """``n`` blocks of the last axis, as views."""
     H = a.shape[-1] // n
     return tuple(a[..., k * H : (k + 1) * H] for k in range(n))
 
 
-def hold_still(held: Array | None, *slopes: Array) -> Array | None:
-    """Set the slopes of held steps to zero, in place; return ``held`` as numbers, 1 and 0 (None if it is)."""
-    if held is None:
-        return None
-    for slope in slopes:
-        slope *= ~held
-    return held.astype(slopes[0].dtype)
+def by_gate(a: Array, gates: int) -> Array:
+    """(..., N, gates * H) as a view (..., gates, N, H): what is written to it is written to ``a``."""
+    *leading, width = a.shape
+    return a.reshape(*leading, gates, width // gates).swapaxes(-3, -2)
+
+
+def slope_of_tanh(y: Array, out: Array) -> Array:
+    """``1 - y²`` for ``y = tanh(x)``, in place of ``out``."""
+    xp.multiply(y, y, out=out)
+    return xp.subtract(1, out, out=out)
 
 
 def require_weights(names: tuple[str, ...], params: tuple[Array, ...], gates: int) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
-from itertools import pairwise
 
 from common.backend import Array, np, xp
 
@@ -55,17 +54,17 @@ def by_rows(work: Callable[[slice], object], x: Array) -> None:
         work(slice(0, len(x)))
         return
     step = max(PIECE * len(x) // x.size, 1)
-    shares = min(THREADS, x.size // PIECE)
-    ends = [len(x) * i // shares for i in range(shares + 1)]
+    pieces = iter([slice(first, min(first + step, len(x))) for first in range(0, len(x), step)])
 
-    def share(start: int, stop: int) -> None:
-        for first in range(start, stop, step):
-            work(slice(first, min(first + step, stop)))
+    def take() -> None:
+        for rows in pieces:  # each thread takes the next when it is done: a slow one takes fewer
+            work(rows)
 
     others = [
-        workers(os.getpid()).submit(copy_context().run, share, *bounds)  # with NumPy's errstate of the caller
-        for bounds in pairwise(ends[1:])
+        workers(os.getpid()).submit(copy_context().run, take)  # with NumPy's errstate of the caller
+        for _ in range(min(THREADS, x.size // PIECE) - 1)
     ]
-    share(*ends[:2])
+    take()
     for other in others:
-        other.result()
+        if not other.cancel():  # one that has not begun comes too late
+            other.result()

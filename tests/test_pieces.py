@@ -39,9 +39,17 @@ def test_every_row_is_done_once_with_the_same_bits(workers, shape):
 
 def test_several_threads_take_part(workers):
     names = set()
-    by_rows(lambda rows: names.add(threading.current_thread().name), np.zeros((100, 3)))
+    all_have_begun = threading.Barrier(workers)
+
+    def work(rows):
+        name = threading.current_thread().name
+        if name not in names:
+            names.add(name)
+            all_have_begun.wait(timeout=60)
+
+    by_rows(work, np.zeros((100, 3)))
     assert threading.current_thread().name in names
-    assert (len(names) > 1) == (workers > 1)
+    assert len(names) == workers
 
 
 def test_an_error_in_any_thread_reaches_the_caller(workers):

@@ -374,6 +374,21 @@ def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int]
     return lambda step: lr * min(1.0, max(0.0, 1 - step / steps) / (1 - constant))
 
 
+def cut_short(schedule: Callable[[int], float], begin: int, end: int) -> Callable[[int], float]:
+    """A schedule that follows another until ``begin``, and then falls in a straight line to 0 at ``end``.
+
+    Parameters
+    ----------
+    schedule : function
+        From the number of updates made so far to a learning rate.
+    begin, end : int
+        Numbers of updates, ``begin`` the smaller one.
+    """
+    if not 0 <= begin < end:
+        raise ValueError(f"begin is {begin} and end is {end}; begin should be at least 0 and below end.")
+    return lambda step: schedule(min(step, begin)) * min(1.0, max(0.0, (end - step) / (end - begin)))
+
+
 def require_data(x: Array, t: Array, batch_size: int) -> None:
     """Raise unless ``x`` and ``t`` hold the same number of examples, enough for one batch."""
     for name, value in (("x", x), ("t", t)):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from common.layers import Affine, Dropout, Embedding, Model, Sigmoid, SoftmaxWithLoss
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.row_gradient import RowGradient
-from common.training import Trainer, clip_gradients, gradient_norm, linear_decay, minibatches
+from common.training import Trainer, clip_gradients, cut_short, gradient_norm, linear_decay, minibatches
 from common.weights import read_npz
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -457,6 +457,15 @@ def test_schedule_sets_the_learning_rate_of_each_update_and_survives_a_resume(tm
     fit(1)
     fit(2)
     assert used == [1.0, 1.0, 1.0, 0.5]
+
+
+def test_a_schedule_that_is_cut_short_follows_the_long_one_and_ends_at_0():
+    long = linear_decay(1.0, steps=40, constant=0.5)
+    short = cut_short(long, begin=30, end=34)
+    assert [short(step) for step in range(31)] == [long(step) for step in range(31)]
+    assert [short(step) for step in (30, 31, 32, 33, 34, 35)] == [0.5, 0.375, 0.25, 0.125, 0, 0]
+    with pytest.raises(ValueError, match="begin is 4 and end is 4; begin should be at least 0 and below end"):
+        cut_short(long, 4, 4)
 
 
 @pytest.mark.parametrize("constant", [-0.1, 1.0])

@@ -153,7 +153,7 @@ BENCHMARKS = [
     Benchmark(
         name="attention-decoding",
         unit="dates",
-        ours=partial(decoding, 500, 1000),
+        ours=partial(decoding, 250, 1000),
         peer=partial(decoding, 1, 10),
         against="one by one",
         turns=7,

@@ -17,6 +17,9 @@ unexport PYTHONSTARTUP
 unexport MATPLOTLIBRC
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
+# After a matrix product, OpenBLAS keeps its threads spinning, ready for the next one, for tens of milliseconds, and
+# so takes the cores from what else is computed meanwhile. 2^20 ticks of the clock, under a millisecond, will do.
+export OPENBLAS_THREAD_TIMEOUT ?= 20
 ifeq ($(strip $(HOME)),)
 export HOME := $(CURDIR)/.venv/home
 endif

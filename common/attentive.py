@@ -22,6 +22,7 @@ from common.layers.dense import Affine
 from common.layers.embedding import Embedding
 from common.layers.recurrent import LSTM, Bidirectional, LSTMCell
 from common.questions import START, decode, encode, padding_mask
+from common.require import require_counts, require_mask
 from common.seq2seq import Seq2Seq, answer
 from common.text import Vocabulary
 
@@ -89,6 +90,7 @@ class AttentionEncoder(Model):
         bidirectional: bool = False,
         dtype: type = FLOAT,
     ) -> None:
+        require_counts(V=V, D=D, H=H, depth=depth)
         if bidirectional and H % 2:
             raise ValueError(f"H is {H}; it should be even when bidirectional=True.")
         self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
@@ -132,6 +134,7 @@ class AttentionDecoder(Model):
         residual: bool = False,
         dtype: type = FLOAT,
     ) -> None:
+        require_counts(V=V, D=D, H=H, depth=depth)
         self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
         self.stack = Stack(
             [recurrent(LSTM, rng, D if i == 0 else H, H, dtype=dtype) for i in range(depth)], residual
@@ -183,6 +186,7 @@ class LookFirstDecoder(Model):
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+        require_counts(V=V, D=D, H=H)
         self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
         lstm = recurrent(LSTM, rng, D + H, H, dtype=dtype)
         self.cell = LSTMCell(*lstm.params)
@@ -190,6 +194,7 @@ class LookFirstDecoder(Model):
 
     def forward(self, answers: Array, hs: Array, mask: Array, h: Array, c: Array) -> Array:
         """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
+        require_mask("mask", mask, hs.shape[:2])
         xs = self.embedding.forward(answers)  # (N, T, D)
         self.hs, self.steps, both = hs, [], []
         for t in range(xs.shape[1]):

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
 from common.backend import Array, to_numpy
-from common.require import require_count, require_float
+from common.require import require_count, require_float, require_generator
 
 
 def next_probabilities(
@@ -60,18 +61,18 @@ def next_probabilities(
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise ValueError(f"scores has shape {scores.shape}; it should be (..., V), a score for each word.")
     V = scores.shape[-1]
-    if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature is {temperature}; it should be a number, at least 0.")
+    if not isinstance(temperature, Real) or not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature!r}; it should be a number, at least 0.")
     if top_k is not None:
         require_count("top_k", top_k)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}; it should be above 0 and at most 1.")
-    skip = np.asarray(skip, dtype=np.int64)
-    if skip.size and (skip.min() < 0 or skip.max() >= V):
-        raise ValueError(f"skip holds {skip.tolist()}; it should hold ids from 0 to {V - 1}.")
+    if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
+        raise ValueError(f"top_p is {top_p!r}; it should be a number above 0 and at most 1.")
+    ids = np.asarray(skip)
+    if ids.size and (ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= V):
+        raise ValueError(f"skip is {ids.tolist()}; it should be a list of ids from 0 to {V - 1}.")
 
     x = to_numpy(scores).astype(np.float64)
-    x[..., skip] = -math.inf
+    x[..., ids.astype(np.int64)] = -math.inf  # an empty list came as floats
     if np.isnan(x).any() or (x == math.inf).any() or (x.max(axis=-1) == -math.inf).any():
         raise ValueError("scores leave no word to choose, or hold NaN or infinity; each row should have one.")
     x -= x.max(axis=-1, keepdims=True)  # the best word has 0
@@ -120,6 +121,7 @@ def choose(
     numpy.ndarray
         Ids, (...).
     """
+    require_generator("rng", rng)
     p = next_probabilities(scores, temperature, top_k, top_p, skip)
     reached = np.cumsum(p, axis=-1)
     drawn = rng.random(p.shape[:-1])[..., None] * reached[..., -1:]  # below the total, whatever rounding did

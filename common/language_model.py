@@ -39,6 +39,9 @@ from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights, save_weights
 
+LARGEST_LOSS = 700.0
+"""``exp`` of more is too large for a number: the perplexity is infinite."""
+
 
 class LanguageModel(Model):
     """Embedding, recurrent layers, Affine, softmax: scores for the next word after each word.
@@ -158,7 +161,7 @@ def strands(ids: Sequence[int], N: int) -> tuple[np.ndarray, np.ndarray]:
     """
     ids = require_text(ids, N)
     L = (len(ids) - 1) // N
-    if L == 0:
+    if L < 1:
         raise ValueError(
             f"ids has {len(ids)} words; it should have at least {N + 1}: "
             f"one for each of {N} strands, and one more, because the last needs a next word."
@@ -207,7 +210,7 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
         How many words are read at a time; changes memory and speed, and not the result.
     """
     total, words = 0.0, 0
-    with set_apart(model):
+    with set_apart(model), np.errstate(over="ignore", invalid="ignore"):  # seen in the result: it is infinite
         for x, t, mask in whole_text(ids, batch_size, T):
             total += float(model.forward(x, t, mask)) * int(mask.sum())
             words += int(mask.sum())
@@ -302,7 +305,7 @@ def whole_text(ids: Sequence[int], batch_size: int, T: int) -> Iterator[tuple[Ar
 def exp_of_mean(total: float, words: int) -> float:
     """``exp(total / words)``, infinite where that is too large for a number."""
     mean = total / words
-    return math.exp(mean) if mean < 700 else math.inf
+    return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
 
 
 @contextmanager
@@ -382,6 +385,8 @@ class LanguageModelTrainer(Trainer):
         The lowest of these.
     """
 
+    largest_loss = LARGEST_LOSS
+
     def fit(
         self,
         ids: Sequence[int],
@@ -435,6 +440,8 @@ class LanguageModelTrainer(Trainer):
             raise ValueError(f"divide_lr is {divide_lr}; with a schedule, which sets lr, it should be 1.")
         xs, ts = strands(ids, batch_size)
         valid = None if valid is None else require_text(valid, batch_size)
+        if valid is not None and len(valid) < 2:
+            raise ValueError(f"valid has {len(valid)} words; it should have at least 2: one, and the next.")
         for layer in (layer for _, layer in walk(self.model) if isinstance(layer, Embedding)):
             for name, text in (("ids", np.asarray(ids)), ("valid", valid)):
                 if text is not None:
@@ -484,6 +491,11 @@ class LanguageModelTrainer(Trainer):
     ) -> None:
         best = self.best
         self.perplexities.append(perplexity(self.model, valid, N, T))
+        if not math.isfinite(self.perplexities[-1]):
+            raise FloatingPointError(
+                f"epoch {self.epoch}: the perplexity of valid is {self.perplexities[-1]}; a smaller lr, or "
+                "max_grad_norm, may help."
+            )
         if not self.perplexities[-1] < best:
             self.optimizer.lr /= divide_lr
         elif best_weights is not None:

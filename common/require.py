@@ -6,6 +6,9 @@ Each function returns nothing when all is well.
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 from common.backend import Array, np
 
 
@@ -59,7 +62,38 @@ def require_ids(name: str, ids: Array, size: int) -> None:
         )
 
 
+def require_mask(name: str, mask: Array, *shapes: tuple[int, ...]) -> None:
+    """Raise unless ``mask`` holds booleans and has one of these shapes.
+
+    Numbers will not do: elsewhere 0 may mean *look here* and -1e9 *not here*, the opposite of what booleans
+    would be made of them.
+    """
+    require_array(name, mask)
+    if mask.dtype != bool:
+        raise TypeError(f"{name} holds {mask.dtype}; it should hold booleans, True where a position counts.")
+    if mask.shape not in shapes:
+        raise ValueError(f"{name} has shape {mask.shape}; it should be {' or '.join(map(str, shapes))}.")
+
+
 def require_count(name: str, value: int) -> None:
     """Raise ValueError unless ``value`` is a whole number, at least 1."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} is {value!r}; it should be a whole number, at least 1.")
+
+
+def require_counts(**values: int) -> None:
+    """``require_count`` of each."""
+    for name, value in values.items():
+        require_count(name, value)
+
+
+def require_positive(name: str, value: float) -> None:
+    """Raise ValueError unless ``value`` is a finite number above 0."""
+    if not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ValueError(f"{name} is {value!r}; it should be a positive number.")
+
+
+def require_generator(name: str, rng: np.random.Generator) -> None:
+    """Raise TypeError unless ``rng`` is a random generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{name} is a {type(rng).__name__}; it should be a numpy.random.Generator.")

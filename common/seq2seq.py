@@ -34,7 +34,7 @@ from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.recurrent import LSTM
 from common.questions import END, PAD, START, padding_mask
-from common.require import require_array, require_count
+from common.require import require_array, require_count, require_counts
 
 NEVER = [PAD, START]
 """What no answer has inside: it is never chosen."""
@@ -55,6 +55,7 @@ class Encoder(Model):
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+        require_counts(V=V, D=D, H=H)
         self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
         self.lstm = recurrent(LSTM, rng, D, H, dtype=dtype)
 
@@ -84,6 +85,7 @@ class Decoder(Model):
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+        require_counts(V=V, D=D, H=H)
         self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
         self.lstm = recurrent(LSTM, rng, D, H, dtype=dtype)
         self.affine = Affine(xavier(rng, H, V, dtype=dtype), zeros(V, dtype=dtype))
@@ -118,6 +120,7 @@ class PeekyDecoder(Model):
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+        require_counts(V=V, D=D, H=H)
         self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
         self.lstm = recurrent(LSTM, rng, H + D, H, dtype=dtype)
         self.affine = Affine(xavier(rng, H + H, V, dtype=dtype), zeros(V, dtype=dtype))

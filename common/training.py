@@ -24,7 +24,7 @@ from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
 from common.layers.recurrent import Recurrent
 from common.optimizers import Optimizer
-from common.require import require_count
+from common.require import require_count, require_positive
 from common.row_gradient import RowGradient
 from common.weights import assign, named_weights, read_npz, write_npz
 
@@ -111,7 +111,11 @@ class Trainer:
         Finished epochs, and finished steps of the epoch that is running.
     notes : dict
         Numbers, strings and lists that ``on_epoch`` wants to find again after a resume.
+    largest_loss : float
+        A loss above this has exploded, as one that is no number has.
     """
+
+    largest_loss = math.inf
 
     def __init__(
         self,
@@ -167,8 +171,8 @@ class Trainer:
         ValueError
             The data do not fit together, or the checkpoint is damaged or belongs to another run.
         FloatingPointError
-            The loss or a gradient is NaN or infinite. The sentence names the epoch, the step and the layer
-            where that began; the weights are as before that step.
+            The loss or a gradient is NaN or infinite, or the loss is above ``largest_loss``. The sentence
+            names the epoch, the step and the layer where that began; the weights are as before that step.
         """
         require_data(x, t, batch_size)
         for name, value in (("epochs", epochs), ("checkpoint_every", checkpoint_every)):
@@ -260,18 +264,19 @@ class Trainer:
             self.model.backward()
             params, grads = unique_parameters(self.model)
             norm = clip_gradients(grads, self.max_grad_norm or math.inf)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
+            finite = math.isfinite(loss) and math.isfinite(norm)
+            if not finite or loss > self.largest_loss:
                 for rng, state in zip(generators, before):
                     rng.bit_generator.state = state
                 for layer, start in memories:
                     layer.start = start
-                culprit = first_not_finite(self.model, x, t)
+                culprit = "" if finite else first_not_finite(self.model, x, t)
                 for layer, start in memories:
                     layer.start = start
+                problem = f"{culprit} gave numbers that are not finite" if culprit else "the loss exploded"
                 raise FloatingPointError(
-                    f"epoch {self.epoch + 1}, step {self.step + 1}: {culprit} gave numbers that are not "
-                    f"finite (the loss is {loss:.4g}); the weights are as before this step, and a smaller "
-                    "lr, or max_grad_norm, may help."
+                    f"epoch {self.epoch + 1}, step {self.step + 1}: {problem} (the loss is {loss:.4g}); the "
+                    "weights are as before this step, and a smaller lr, or max_grad_norm, may help."
                 )
             self.optimizer.update(params, grads)
         return loss
@@ -369,6 +374,8 @@ def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int]
     constant : float
         The share of them that is made with ``lr``, from 0 to below 1.
     """
+    require_positive("lr", lr)
+    require_count("steps", steps)
     if not 0 <= constant < 1:
         raise ValueError(f"constant is {constant}; it should be at least 0 and below 1.")
     return lambda step: lr * min(1.0, max(0.0, 1 - step / steps) / (1 - constant))

@@ -30,7 +30,7 @@ from common.layers import (
     SoftmaxWithLoss,
 )
 from common.questions import padding_mask
-from common.require import require_count
+from common.require import require_count, require_counts, require_positive
 from common.seq2seq import Seq2Seq
 
 
@@ -290,8 +290,7 @@ def transformer(
     smoothing : float
         Of the targets; see SoftmaxWithLoss.
     """
-    for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
-        require_count(name, value)
+    require_counts(V=V, D=D, H=H, depth=depth)
     make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
     W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
     W_answers, W_scores = (W, W.T) if tied else (W.copy(), xavier(rng, D, V, dtype=dtype))
@@ -362,5 +361,6 @@ def warm_up(lr: float, steps: int) -> Callable[[int], float]:
     for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
     [Vaswani2017]_.
     """
+    require_positive("lr", lr)
     require_count("steps", steps)
     return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)

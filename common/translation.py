@@ -117,11 +117,15 @@ def encode_words(
 
     Raises
     ------
+    TypeError
+        A side is a string; it would be cut into letters.
     ValueError
         There is no pair, or one without words.
     """
     if len(sentences) == 0:
         raise ValueError("sentences is empty; it should hold at least one pair.")
+    if any(isinstance(side, str) for pair in sentences for side in pair):
+        raise TypeError("sentences should hold pairs of lists of words: for a string, cut_words(string).")
     if not all(len(old) for old, _ in sentences):
         raise ValueError("sentences holds a pair whose first side has no words; it should have at least one.")
     S, T = (max(len(pair[side]) for pair in sentences) for side in (0, 1))

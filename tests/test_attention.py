@@ -173,6 +173,14 @@ BAD = {
         lambda: Attention().forward(q, hs, xp.ones((2, 3), dtype=bool)),
         r"mask has shape \(2, 3\); it should be \(2, 5\) or \(2, 3, 5\)",
     ),
+    "Attention, additive mask": (
+        lambda: Attention().forward(q, hs, xp.where(xp.ones((2, 5)) > 0, 0, -1e9)),
+        "mask holds float64; it should hold booleans, True where a position counts",
+    ),
+    "MultiHeadAttention, mask": (
+        lambda: multi_head().forward(q, hs, xp.ones((2, 3, 5), dtype=int)),
+        "mask holds int64; it should hold booleans",
+    ),
     "Attention, scale": (lambda: Attention(0), "scale is 0; it should be a positive number"),
     "MultiHeadAttention": (
         lambda: multi_head().forward(normal(2, 3, 5)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.attentive import Stack, alignment, attentive, looking_first
+from common.attentive import AttentionDecoder, LookFirstDecoder, Stack, alignment, attentive, looking_first
 from common.backend import to_numpy, xp
 from common.catalogue import dense
 from common.checks import layer_errors
@@ -118,6 +118,12 @@ def test_dates_are_learned_and_the_alignment_has_the_shape_of_the_answer():
     np.testing.assert_allclose(turned[:, ::-1], weights[: len(text)], atol=1e-6)
 
 
+def with_a_mask_of_numbers(make):
+    model, (xs, ts) = make(7, 3, 4, np.random.default_rng(0)), questions()
+    hs, mask, *states = model.encoder.forward(xs)
+    return model.decoder.forward(ts, hs, mask.astype(int), *states)
+
+
 BAD = {
     "empty": (lambda m, c: alignment(m, "", c, 5), "question is empty; it should have at least one"),
     "unknown": (lambda m, c: alignment(m, "9?", c, 5), "has the character '\\?'; the model knows only"),
@@ -129,6 +135,23 @@ BAD = {
         lambda m, c: attentive(7, 3, 5, np.random.default_rng(0), bidirectional=True),
         "H is 5; it should be even when bidirectional=True",
     ),
+    "V": (lambda m, c: attentive(0, 3, 4, np.random.default_rng(0)), "V is 0; it should be a whole number"),
+    "H": (
+        lambda m, c: attentive(7, 3, 0, np.random.default_rng(0), bidirectional=True),
+        "H is 0; it should be a whole number, at least 1",
+    ),
+    "depth": (lambda m, c: attentive(7, 3, 4, np.random.default_rng(0), depth=0), "depth is 0; it should be"),
+    "D": (lambda m, c: looking_first(7, -1, 4, np.random.default_rng(0)), "D is -1; it should be a whole"),
+    "decoder": (
+        lambda m, c: LookFirstDecoder(7, 3, 0.5, np.random.default_rng(0)),
+        "H is 0.5; it should be a whole number",
+    ),
+    "decoder, depth": (
+        lambda m, c: AttentionDecoder(7, 3, 4, np.random.default_rng(0), depth=0),
+        "depth is 0; it should be a whole number",
+    ),
+    "mask": (lambda m, c: with_a_mask_of_numbers(looking_first), "mask holds int64; it should hold booleans"),
+    "mask, after": (lambda m, c: with_a_mask_of_numbers(attentive), "mask holds int64; it should hold"),
 }
 
 

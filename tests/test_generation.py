@@ -95,10 +95,16 @@ def test_no_finite_scores_lead_to_anything_but_probabilities(x, temperature, top
 BAD = {
     "temperature": ({"temperature": -0.1}, "temperature is -0.1; it should be a number, at least 0"),
     "infinite": ({"temperature": np.inf}, "temperature is inf"),
+    "no number": ({"temperature": "a"}, "temperature is 'a'; it should be a number, at least 0"),
+    "no temperature": ({"temperature": None}, "temperature is None; it should be a number, at least 0"),
     "top_k": ({"top_k": 0}, "top_k is 0; it should be a whole number, at least 1"),
-    "top_p=0": ({"top_p": 0}, "top_p is 0; it should be above 0 and at most 1"),
+    "top_p=0": ({"top_p": 0}, "top_p is 0; it should be a number above 0 and at most 1"),
     "top_p": ({"top_p": 1.5}, "top_p is 1.5"),
-    "skip": ({"skip": [4]}, r"skip holds \[4\]; it should hold ids from 0 to 3"),
+    "top_p, no number": ({"top_p": "a"}, "top_p is 'a'; it should be a number above 0"),
+    "skip": ({"skip": [4]}, r"skip is \[4\]; it should be a list of ids from 0 to 3"),
+    "skip, floats": ({"skip": [0.5]}, r"skip is \[0.5\]; it should be a list of ids"),
+    "skip, a mask": ({"skip": [True, False]}, r"skip is \[True, False\]; it should be a list of ids"),
+    "skip, None": ({"skip": None}, "skip is None; it should be a list of ids from 0 to 3"),
     "nothing left": ({"skip": [0, 1, 2, 3]}, "scores leave no word to choose"),
 }
 
@@ -109,6 +115,11 @@ def test_bad_settings_get_one_clear_sentence(name):
     with pytest.raises(ValueError, match=sentence) as caught:
         choose(SCORES, rng(), **settings)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_generator_nothing_is_drawn():
+    with pytest.raises(TypeError, match=r"rng is a NoneType; it should be a numpy\.random\.Generator"):
+        choose(SCORES, None)
 
 
 def test_bad_scores_get_one_clear_sentence():

@@ -249,6 +249,14 @@ BAD = {
         lambda: LSTM(Wx, Wh, b).forward(xs, xp.ones((N, 5), dtype=bool)),
         r"mask has shape \(3, 5\); it should be \(3, 6\)",
     ),
+    "mask, additive": (
+        lambda: LSTM(Wx, Wh, b).forward(xs, xp.zeros((N, 6))),
+        "mask holds float64; it should hold booleans, True where a position counts",
+    ),
+    "mask, both ways": (
+        lambda: Bidirectional(LSTM(Wx, Wh, b), LSTM(Wx, Wh, b)).forward(xs, xp.ones((N, 6), dtype=int)),
+        "mask holds int64; it should hold booleans",
+    ),
     "mask, a list": (lambda: LSTM(Wx, Wh, b).forward(xs, [[True]]), "mask is a list; it should be an array"),
     "Wh": (lambda: LSTM(Wx, Wx, b), r"Wh has shape \(4, 20\); it should be \(4, 16\)"),
     "Wx": (lambda: LSTM(Wx[:, :8], Wh, b), r"Wx has shape \(4, 8\); it should be \(..., 20\)"),

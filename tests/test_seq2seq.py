@@ -6,7 +6,7 @@ import pytest
 from common.checks import layer_errors
 from common.optimizers import Adam
 from common.questions import END, PAD, START, Task, additions
-from common.seq2seq import accuracy, answer, beam_search, peeky, plain
+from common.seq2seq import Decoder, PeekyDecoder, accuracy, answer, beam_search, peeky, plain
 from common.training import Trainer
 
 V, D, H = 9, 3, 5
@@ -194,6 +194,14 @@ BAD = {
     "unknown id": (
         lambda: build().forward(QUESTIONS + V, ANSWERS),
         "ids holds numbers from 9 to 17; they should lie between 0 and 8",
+    ),
+    "V": (lambda: plain(0, D, H, np.random.default_rng(0)), "V is 0; it should be a whole number"),
+    "H": (lambda: plain(V, D, -1, np.random.default_rng(0)), "H is -1; it should be a whole number"),
+    "D": (lambda: peeky(V, 0, H, np.random.default_rng(0)), "D is 0; it should be a whole number"),
+    "decoder": (lambda: Decoder(V, D, 0, np.random.default_rng(0)), "H is 0; it should be a whole number"),
+    "decoder that is shown": (
+        lambda: PeekyDecoder(V, D, 2.5, np.random.default_rng(0)),
+        "H is 2.5; it should be a whole number",
     ),
     "length": (lambda: answer(build(), QUESTIONS, 0), "max_length is 0; it should be a whole number"),
     "width": (lambda: beam_search(build(), QUESTIONS, 3, 0), "width is 0; it should be a whole number"),

@@ -472,3 +472,16 @@ def test_a_schedule_that_is_cut_short_follows_the_long_one_and_ends_at_0():
 def test_linear_decay_refuses_a_share_that_leaves_nothing_to_decay(constant):
     with pytest.raises(ValueError, match=f"constant is {constant}; it should be at least 0 and below 1"):
         linear_decay(1.0, 10, constant)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ((-1, 10), "lr is -1; it should be a positive number"),
+        (("a", 10), "lr is 'a'; it should be a positive number"),
+        ((1.0, 0), "steps is 0; it should be a whole number, at least 1"),
+    ],
+)
+def test_linear_decay_refuses_settings_that_give_no_schedule(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        linear_decay(*settings)

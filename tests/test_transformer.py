@@ -55,6 +55,26 @@ def test_blocks_are_those_of_pytorch(kind, norm_first, dtype, tolerance):
         assert np.abs(value - mine[key]).max() / size < tolerance, key
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_the_whole_model_is_that_of_pytorch(dtype, tolerance):
+    with np.load(GOLDEN / "transformer.npz") as file:
+        theirs = {key.removeprefix("whole/"): value for key, value in file.items() if "whole/" in key}
+    rng = np.random.default_rng(0)
+    model = transformer(7, 4, 6, rng, dtype, depth=2, heads=2, tied=True, smoothing=0.1)
+    params, _ = unique_parameters(model)
+    ends = np.cumsum([param.size for param in params])
+    assert ends[-1] == theirs["weights"].size == theirs["gradients"].size
+    for param, numbers in zip(params, np.split(theirs["weights"], ends[:-1])):
+        param[...] = xp.asarray(numbers.reshape(param.shape).astype(dtype))
+    loss = model.forward(xp.asarray(theirs["questions"]), xp.asarray(theirs["answers"]))
+    model.backward()
+    assert loss.dtype == dtype and abs(float(loss) - theirs["loss"]) < tolerance
+    _, grads = unique_parameters(model)
+    for i, (grad, numbers) in enumerate(zip(grads, np.split(theirs["gradients"], ends[:-1]))):
+        assert np.abs(numbers).max() > 1e-4, i  # every weight has its part in the loss
+        assert np.abs(to_numpy(dense(grad)).ravel() - numbers).max() < tolerance, i
+
+
 @pytest.mark.parametrize(("kind", "norm_first"), KINDS)
 @pytest.mark.parametrize("T", [1, 3])
 def test_gradients_of_the_blocks(kind, norm_first, T):
@@ -176,6 +196,7 @@ BAD = {
         lambda: small().encoder.forward(xp.zeros((2, 0), dtype=int)),
         r"xs has shape \(2, 0, 8\); it should be \(N, T, 8\), with N and T at least 1",
     ),
+    "lr": (lambda: warm_up(-1, 10), "lr is -1; it should be a positive number"),
     "steps": (lambda: warm_up(0.1, 0), "steps is 0; it should be a whole number"),
 }
 

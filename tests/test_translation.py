@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from common.datasets import Verse, load_bible_pairs
-from common.questions import END, PAD, START
+from common.questions import END, PAD, SPECIALS, START
 from common.seq2seq import answer
+from common.text import Vocabulary
 from common.translation import (
     RARE,
     Sentences,
@@ -123,6 +124,13 @@ def test_nothing_to_encode(sentences):
         encode_words([], words)
     with pytest.raises(ValueError, match="a pair whose first side has no words"):
         encode_words([([], ["a"])], words)
+
+
+@pytest.mark.parametrize("pairs", [[("and he", "and")], [(["and", "he"], "and")], ("and he", "and"), "and"])
+def test_strings_are_not_cut_into_letters(pairs):
+    words = Vocabulary([*SPECIALS, "<unk>", *RARE, *"abcdefghijklmnopqrstuvwxyz "])
+    with pytest.raises(TypeError, match="sentences should hold pairs of lists of words: for a string, cut_"):
+        encode_words(pairs, words)
 
 
 def test_the_trained_translator_writes_english():

@@ -12,7 +12,7 @@ from __future__ import annotations
 from common.backend import Array, np, xp
 from common.layers.base import Layer, Model
 from common.layers.dense import Affine, MatMul
-from common.require import require_array, require_float, require_shape
+from common.require import require_float, require_mask, require_shape
 
 
 class Attention(Layer):
@@ -227,10 +227,8 @@ def hidden_positions(mask: Array | None, N: int, Tq: int, Tk: int, causal: bool 
     """
     hidden = None
     if mask is not None:
-        require_array("mask", mask)
-        if mask.shape not in ((N, Tk), (N, Tq, Tk)):
-            raise ValueError(f"mask has shape {mask.shape}; it should be {(N, Tk)} or {(N, Tq, Tk)}.")
-        hidden = ~mask.astype(bool)
+        require_mask("mask", mask, (N, Tk), (N, Tq, Tk))
+        hidden = ~mask
         if mask.ndim == 2:
             hidden = hidden[:, None]
     if causal:

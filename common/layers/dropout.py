@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.backend import FLOAT, Array, np, xp
 from common.layers.base import Layer
-from common.require import require_float, require_shape
+from common.require import require_float, require_generator, require_shape
 
 
 class Dropout(Layer):
@@ -24,8 +24,7 @@ class Dropout(Layer):
     def __init__(self, ratio: float, rng: np.random.Generator) -> None:
         if not 0 <= ratio < 1:
             raise ValueError(f"ratio is {ratio}; it should be at least 0 and below 1.")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng is a {type(rng).__name__}; it should be a numpy.random.Generator.")
+        require_generator("rng", rng)
         super().__init__()
         self.ratio = float(ratio)
         self.rng = rng

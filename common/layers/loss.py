@@ -10,7 +10,7 @@ from common.backend import Array, np, xp
 from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
 from common.pieces import by_rows
-from common.require import require_float, require_ids, require_shape
+from common.require import require_float, require_ids, require_mask, require_shape
 
 
 class SoftmaxWithLoss(Layer):
@@ -74,8 +74,8 @@ class SoftmaxWithLoss(Layer):
             if self.smoothing:
                 even = x.mean(axis=1, keepdims=True) - shift
                 score = (1 - self.smoothing) * score + self.smoothing * even
-        log_p = xp.maximum(score, xp.finfo(x.dtype).min / 2) - xp.log(self.sum)
-        return -(self.share * log_p).sum()
+        each = xp.log(self.sum) - xp.maximum(score, xp.finfo(x.dtype).min / 2)  # minus log p
+        return (self.share * each).sum()
 
     def backward(self, dout: float = 1) -> Array:
         """Return the gradient of x: ``(y - t)``, times each position's share of the mean."""
@@ -139,6 +139,6 @@ def share_of_each(t: Array, mask: Array | None, dtype: type) -> Array:
     """How much each position counts in the mean: ``1/n`` for the ``n`` that are kept, 0 for the others."""
     if mask is None:
         return xp.full(t.shape, 1 / max(t.size, 1), dtype=dtype)
-    require_shape("mask", mask, t.shape)
+    require_mask("mask", mask, t.shape)
     keep = mask.astype(dtype)
     return keep / max(int(mask.sum()), 1)

@@ -8,7 +8,7 @@ formula. The **layer** takes whole sequences ``(N, T, D)``, and gives the same n
 * Time comes first in memory, ``(T, N, H)``, so that each step works on numbers that lie side by side.
 * Arrays are made once for all steps and filled in place. No object is made for a step.
 * A matrix product leaves the gates side by side. Before anything else is done with them, the gates of a step
-  are copied apart, so that each is one piece of memory: NumPy is several times faster where it need not jump.
+  are copied apart, so that each is one piece of memory, which NumPy handles faster (chapter 6 measures it).
 * Backward, the loop computes what each gate gets back, and no more. The gradients of weights and inputs
   follow in one product each.
 
@@ -32,7 +32,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.functions import sigmoid
 from common.layers.base import Layer, Model
-from common.require import require_array, require_float, require_last_axis, require_matrix, require_shape
+from common.require import require_float, require_last_axis, require_mask, require_matrix, require_shape
 
 
 class Cell(Layer):
@@ -256,9 +256,8 @@ class Recurrent(Layer):
         self.held = None  # (T, N, 1), True where the state is carried over
         self.order, self.active = None, [N] * T
         if mask is not None:
-            require_array("mask", mask)
-            require_shape("mask", mask, (N, T))
-            self._leave_out(mask.astype(bool))
+            require_mask("mask", mask, (N, T))
+            self._leave_out(mask)
         self.x = time_first(self._ordered(xs)).reshape(T * N, D)
         a = self.x @ Wx
         a += b

@@ -2,7 +2,8 @@
 
 For each example of each layer in ``common.catalogue``, PyTorch's own implementation computes outputs and
 gradients in float64, from the same weights and inputs and from random gradients of the outputs. The tests
-compare with what is stored, and need no PyTorch. Optimizers are let take five steps.
+compare with what is stored, and need no PyTorch. Optimizers are let take five steps. A small Transformer is
+compared as a whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from torch.nn import functional as F
 
 from common import optimizers
 from common.catalogue import GOLDEN, build, entry_of, layer_classes
-from common.transformer import DecoderBlock, EncoderBlock, Maker
+from common.layers import unique_parameters
+from common.questions import PAD, START
+from common.seq2seq import Seq2Seq
+from common.transformer import DecoderBlock, EncoderBlock, Maker, transformer
 
 # (our layer, its params, its inputs), all as tensors but for the layer, to the output or outputs
 COUNTERPARTS = {
@@ -205,6 +209,18 @@ def block_of_pytorch(block, params, inputs):
     p = dict(zip((name for name, _ in block.named_params()), params))
     kind = torch.nn.TransformerDecoderLayer if len(inputs) == 3 else torch.nn.TransformerEncoderLayer
     theirs = kind(4, 2, 6, dropout=0.0, batch_first=True, norm_first=block.network.norm_first).double()
+    weights = weights_of_block(p)
+    assert weights.keys() == dict(theirs.named_parameters()).keys()
+    if len(inputs) == 3:
+        hidden = torch.ones(3, 3).triu(1).bool()
+        options = {"tgt_mask": hidden, "memory_key_padding_mask": ~inputs[2]}
+    else:
+        options = {"src_key_padding_mask": ~inputs[1]}
+    return torch.func.functional_call(theirs, weights, tuple(inputs[:-1]), options)
+
+
+def weights_of_block(p):
+    """The weights of a block, by our names, in PyTorch's layout and by its names."""
     names = {"attention": ("self_attn", "norm1"), "cross": ("multihead_attn", "norm2")}
     weights = {}
     for ours, (attention, norm) in names.items():
@@ -220,15 +236,65 @@ def block_of_pytorch(block, params, inputs):
     for i in (1, 2):
         weights[f"linear{i}.weight"] = p[f"network.layer.affine{i}.W"].T
         weights[f"linear{i}.bias"] = p[f"network.layer.affine{i}.b"]
-    last = "norm3" if len(inputs) == 3 else "norm2"
+    last = "norm3" if "cross.norm.gain" in p else "norm2"
     weights[f"{last}.weight"], weights[f"{last}.bias"] = p["network.norm.gain"], p["network.norm.bias"]
+    return weights
+
+
+def whole_transformer():
+    """A Transformer with all its parts: questions, answers, weights, the loss and its gradients.
+
+    Weights and gradients are stored end to end, in the order of ``unique_parameters``: one array for each
+    would make the file several times larger.
+    """
+    rng = np.random.default_rng(1984)
+    ours = transformer(7, 4, 6, rng, np.float64, depth=2, heads=2, smoothing=0.1)
+    for param in unique_parameters(ours)[0]:
+        param[...] = rng.standard_normal(param.shape) * 0.5 + (param == 1)
+    questions, answers = rng.integers(3, 7, (3, 5)), rng.integers(2, 7, (3, 5))
+    answers[:, 0] = START
+    questions[1, 3:] = answers[2, 2:] = PAD
+    shared = {"decoder.embed.embedding.W", "decoder.affine.W"}  # the word vectors once more, and once more
+    p = {name: torch.tensor(a, requires_grad=True) for name, a in ours.named_params() if name not in shared}
+    loss = loss_of_pytorch(p, ours, torch.from_numpy(questions), torch.from_numpy(answers))
+    loss.backward()
+    return {
+        "questions": questions,
+        "answers": answers,
+        "weights": torch.cat([a.detach().ravel() for a in p.values()]).numpy(),
+        "loss": loss.detach().numpy(),
+        "gradients": torch.cat([a.grad.ravel() for a in p.values()]).numpy(),
+    }
+
+
+def loss_of_pytorch(p, ours: Seq2Seq, questions, answers):
+    """The loss of PyTorch's Transformer with our weights ``p``, by our names."""
+    W = p["encoder.embed.embedding.W"]
+    V, D = W.shape
+    theirs = torch.nn.Transformer(D, 2, 2, 2, 6, dropout=0.0, batch_first=True, norm_first=True).double()
+    weights = {}
+    for part in ("encoder", "decoder"):
+        weights[f"{part}.norm.weight"] = p[f"{part}.norm.gain"]
+        weights[f"{part}.norm.bias"] = p[f"{part}.norm.bias"]
+        for i in range(2):
+            block = f"{part}.blocks.{i}."
+            inner = {name.removeprefix(block): a for name, a in p.items() if name.startswith(block)}
+            weights |= {f"{part}.layers.{i}.{name}": a for name, a in weights_of_block(inner).items()}
     assert weights.keys() == dict(theirs.named_parameters()).keys()
-    if len(inputs) == 3:
-        hidden = torch.ones(3, 3).triu(1).bool()
-        options = {"tgt_mask": hidden, "memory_key_padding_mask": ~inputs[2]}
-    else:
-        options = {"src_key_padding_mask": ~inputs[1]}
-    return torch.func.functional_call(theirs, weights, tuple(inputs[:-1]), options)
+
+    def embed(ids):
+        return F.embedding(ids, W) * D**0.5 + clocks(ids.shape[1], D, ours.encoder.embed.positions.base)
+
+    hidden, read, targets = questions == PAD, answers[:, :-1], answers[:, 1:]
+    options = {
+        "tgt_mask": torch.ones(read.shape[1], read.shape[1]).triu(1).bool(),
+        "src_key_padding_mask": hidden,
+        "memory_key_padding_mask": hidden,
+    }
+    ys = torch.func.functional_call(theirs, weights, (embed(questions), embed(read)), options)
+    scores = F.linear(ys, W, p["decoder.affine.b"])
+    scores, targets = scores.reshape(-1, V), targets.reshape(-1)
+    return F.cross_entropy(scores, targets, ignore_index=PAD, label_smoothing=ours.loss.smoothing)
 
 
 def main() -> None:
@@ -249,6 +315,7 @@ def main() -> None:
         for name, block, inputs in blocks():
             for key, value in reference(block, inputs, block_of_pytorch, np.random.default_rng(0)).items():
                 stored[f"{name}/{key}"] = value
+        stored |= {f"whole/{key}": value for key, value in whole_transformer().items()}
         np.savez_compressed(GOLDEN / "transformer.npz", **stored)
     if not wanted:
         stored = {}

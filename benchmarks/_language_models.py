@@ -95,9 +95,7 @@ def train(name: str) -> dict[str, Any]:
     model = build(len(vocabulary), settings, rng)
     N, epochs, lr = settings["N"], settings["epochs"], settings["lr"]
     blocks = count_blocks(strands(text, N)[0], T)
-    schedule = None
-    if "constant" in settings:
-        schedule = linear_decay(lr, settings.get("planned", epochs) * blocks, settings["constant"])
+    schedule = linear_decay(lr, settings.get("planned", epochs) * blocks, settings["constant"])
     if "cut" in settings:
         schedule = cut_short(schedule, settings["cut"] * blocks, epochs * blocks)
     trainer = LanguageModelTrainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)
@@ -124,6 +122,8 @@ def train(name: str) -> dict[str, Any]:
         checkpoint_every=200,
         on_epoch=after_epoch,
     )
+    if trainer.epoch < epochs:
+        sys.exit(1)  # stopped by Ctrl-C: nothing is recorded, and the same command goes on
     load_weights(weights, model)
     if name == "reviews":
         save_weights(REVIEWS_WEIGHTS, model, dtype="float16")

@@ -128,6 +128,13 @@ def make_task(name: str) -> Task:
     return Task.split(dates(rng, count) if name == "dates" else additions(rng, count), VALID, TEST)
 
 
+def known_and_new(task: Task) -> tuple[list[Pair], list[Pair]]:
+    """The test pairs whose questions are among those to learn from, and the others."""
+    known = {question for question, _ in task.train}
+    seen = [pair for pair in task.test if pair[0] in known]
+    return seen, [pair for pair in task.test if pair[0] not in known]
+
+
 def make_schedule(recipe: Recipe, steps: int, cooling: float) -> Callable[[int], float] | None:
     """The learning rate of each step; None if it stays as it is."""
     if recipe.warm:
@@ -143,20 +150,28 @@ def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
     train, valid = task.arrays(task.train, recipe.reverse), task.arrays(task.valid, recipe.reverse)
     schedule = make_schedule(recipe, epochs * -(-len(task.train) // recipe.batch_size), COOLING.get(name, 0))
     trainer = Trainer(model, Adam(recipe.lr), rng, recipe.max_norm, schedule)
-    curve: list[float] = []
+    seen, unseen = known_and_new(task)
+    curves: dict[str, list[float]] = {"valid_curve": []}
+    if seen:
+        curves |= {"curve_seen": [], "curve_unseen": []}
     seconds: list[float] = []
     began = time.process_time()
 
     def judge(_: Trainer) -> None:
         nonlocal began
         seconds.append(time.process_time() - began)
-        curve.append(accuracy(model, *valid))
+        curves["valid_curve"].append(accuracy(model, *valid))
+        if seen:
+            curves["curve_seen"].append(right(seen))
+            curves["curve_unseen"].append(right(unseen))
         began = time.process_time()
-
-    trainer.fit(*train, epochs, recipe.batch_size, on_epoch=judge)
 
     def right(pairs: list[Pair]) -> float:
         return accuracy(model, *task.arrays(pairs, recipe.reverse))
+
+    trainer.fit(*train, epochs, recipe.batch_size, on_epoch=judge)
+    if trainer.epoch < epochs:
+        sys.exit(1)  # stopped by Ctrl-C: nothing is recorded
 
     result = {
         "accuracy": right(task.test),
@@ -164,17 +179,15 @@ def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
         "epochs": epochs,
         "examples": len(task.train),
         "seconds_an_epoch": float(np.median(seconds)),
-        "valid_curve": curve,
         "loss_curve": trainer.epoch_losses,
     }
-    if leak(task.train, task.test):
-        known = {question for question, _ in task.train}
+    if seen:
         result |= {
             "leak": leak(task.train, task.test),
-            "accuracy_seen": right([pair for pair in task.test if pair[0] in known]),
-            "accuracy_unseen": right([pair for pair in task.test if pair[0] not in known]),
+            "accuracy_seen": right(seen),
+            "accuracy_unseen": right(unseen),
         }
-    return result
+    return result | curves
 
 
 def main() -> None:

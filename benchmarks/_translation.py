@@ -15,6 +15,7 @@ minutes. Checkpoints and the best weights so far are in data/cache/translation.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,10 @@ class Run:
             print(self.name, trainer.epoch, *(f"{number:.4g}" for number in curve[-1]), flush=True)
 
         checkpoint = KEPT / f"{self.name}.checkpoint.npz"
-        self.trainer.fit(numbers, numbers, self.trainer.epoch + 1, 1, checkpoint, on_epoch=measure)
+        epochs = self.trainer.epoch + 1
+        self.trainer.fit(numbers, numbers, epochs, 1, checkpoint, on_epoch=measure)
+        if self.trainer.epoch < epochs:
+            sys.exit(1)  # stopped by Ctrl-C: nothing is recorded, and the same command goes on
 
 
 def loss_of(model: Seq2Seq, prepared: list[Batch]) -> float:

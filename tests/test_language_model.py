@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from common.language_model import (
 from common.layers import GRU, LSTM, RNN, find_generators, unique_parameters, walk
 from common.layers.recurrent import Recurrent
 from common.optimizers import SGD, Adam
+from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights
 
@@ -322,9 +324,9 @@ def test_a_checkpoint_of_another_text_or_length_is_refused(tmp_path):
         trainer().fit(TEXT, 3, 4, 9, checkpoint=checkpoint)
 
 
-def test_an_exploding_loss_is_named_and_weights_and_state_are_as_before():
+def test_an_exploding_loss_is_told_and_weights_and_state_are_as_before():
     t = trainer(lr=3e38, max_grad_norm=None)
-    with pytest.raises(FloatingPointError, match=r"epoch 1, step \d+: .* gave numbers that are not finite"):
+    with pytest.raises(FloatingPointError, match=r"epoch 1, step \d+: the loss exploded"):
         t.fit(TEXT, 1, 4, 8)
     assert all(np.isfinite(p).all() for p in t.model.params)
     assert all(np.isfinite(part).all() for part in starts(t.model)[0])
@@ -402,6 +404,73 @@ def test_bad_input_gets_one_clear_sentence(name):
     with pytest.raises(ValueError, match=sentence) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+# ---- bad input and bad luck
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_strands_of_a_text_that_is_too_short(length):
+    with pytest.raises(ValueError, match=f"ids has {length} words; it should have at least 4"):
+        strands(np.zeros(length, dtype=int), 3)
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_validation_text_of_one_word_is_refused_before_training(length):
+    trainer = LanguageModelTrainer(LanguageModel(5, 3, 3, np.random.default_rng(0)), SGD(0.1), None)
+    with pytest.raises(ValueError, match=f"valid has {length} words; it should have at least 2"):
+        trainer.fit(np.zeros(50, dtype=int), 1, 2, 5, valid=np.zeros(length, dtype=int))
+    assert not trainer.history
+
+
+@pytest.mark.parametrize("lr", [1e6, 1e30])
+def test_a_loss_that_explodes_and_stays_a_number_stops_the_training(lr):
+    text = np.random.default_rng(0).integers(5, size=300)
+    rng = np.random.default_rng(1)
+    trainer = LanguageModelTrainer(LanguageModel(5, 3, 3, rng), SGD(lr), rng)
+    with warnings.catch_warnings(), pytest.raises(FloatingPointError, match="smaller lr"):
+        warnings.simplefilter("error")
+        trainer.fit(text, 3, 2, 5, valid=text)
+    assert all(math.isfinite(loss) and loss < 701 for loss in trainer.history)
+
+
+def test_an_infinite_perplexity_is_told_without_a_warning():
+    model = LanguageModel(5, 3, 3, np.random.default_rng(0))
+    model.affine.params[0][:, 0] = 1e30
+    text = np.random.default_rng(0).integers(5, size=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert perplexity(model, text) == math.inf
+
+
+# ---- the long runs
+
+
+def test_a_long_run_stopped_by_ctrl_c_records_nothing_and_goes_on(monkeypatch, tmp_path):
+    from benchmarks import _language_models as runs
+
+    text = np.random.default_rng(0).integers(5, size=1000)
+    vocabulary = Vocabulary.from_tokens(list("abcde"))
+    settings = {"layer": "LSTM", "H": 4, "N": 2, "epochs": 2, "lr": 1.0, "constant": 0.5}
+    recorded = {}
+    monkeypatch.setattr(runs, "penn_treebank", lambda: (vocabulary, [text, text[:50], text[:50]]))
+    monkeypatch.setattr(runs, "RUNS", {"short": settings})
+    monkeypatch.setattr(runs, "KEPT", tmp_path)
+    monkeypatch.setattr(runs, "record_run", lambda *names, **what: recorded.update(what["result"]))
+    monkeypatch.setattr(sys, "argv", ["_language_models", "short"])
+    step = runs.LanguageModelTrainer._step
+
+    def interrupted(trainer, xs, ts):
+        if trainer.epoch == 1 and trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(trainer, xs, ts)
+
+    with monkeypatch.context() as once, pytest.raises(SystemExit):
+        once.setattr(runs.LanguageModelTrainer, "_step", interrupted)
+        runs.main()
+    assert not recorded
+    runs.main()
+    assert len(recorded["train_perplexity"]) == 2
 
 
 # ---- what the benchmarks compare

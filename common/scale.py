@@ -173,10 +173,19 @@ def provenance(seed: int, command: str, machine: str = "") -> dict[str, Any]:
     """What :func:`record` says of a run: seed, machine, today's date and command."""
     return {
         "seed": seed,
-        "machine": machine or f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "machine": machine or f"{processor()}, {os.cpu_count()} cores, {platform.system()}",
         "date": datetime.date.today().isoformat(),
         "command": command,
     }
+
+
+def processor() -> str:
+    """The processor's model where the system tells it, else its architecture."""
+    try:
+        told = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:  # not Linux
+        told = None
+    return told[1] if told else platform.processor() or platform.machine()
 
 
 def _path(name: str) -> Path:

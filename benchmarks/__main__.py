@@ -34,7 +34,6 @@ def main() -> int:
         os.environ[f"{name}_NUM_THREADS"] = threads  # read by the processes started below
     os.environ["BENCH_THREADS"] = threads
     os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy alone would obey it, and compute with half its strength
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")  # as in the Makefile
 
     found = find(choice.names)
     if choice.list:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import leave_if_stopped
 from common.backend import to_numpy
 from common.datasets import load_ptb
 from common.language_model import (
@@ -122,8 +123,7 @@ def train(name: str) -> dict[str, Any]:
         checkpoint_every=200,
         on_epoch=after_epoch,
     )
-    if trainer.epoch < epochs:
-        sys.exit(1)  # stopped by Ctrl-C: nothing is recorded, and the same command goes on
+    leave_if_stopped(trainer, epochs)  # the same command goes on
     load_weights(weights, model)
     if name == "reviews":
         save_weights(REVIEWS_WEIGHTS, model, dtype="float16")

@@ -1,7 +1,7 @@
 """The same language model with one layer object for each layer and time step: the way it is first drawn.
 
 Every forward pass makes an Embedding, an LSTMCell, an Affine and a SoftmaxWithLoss for each time step. They
-share their weights, and backward adds up what each of them found. It is right, and made of the same layers
+share their weights, and the gradients that they find are added up. It is right, and made of the same layers
 as ours: it shows what is gained by taking all time steps at once, with memory that is kept, and nothing else.
 """
 

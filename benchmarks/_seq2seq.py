@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import leave_if_stopped
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
 from common.datasets import load_dates
@@ -170,8 +171,7 @@ def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
         return accuracy(model, *task.arrays(pairs, recipe.reverse))
 
     trainer.fit(*train, epochs, recipe.batch_size, on_epoch=judge)
-    if trainer.epoch < epochs:
-        sys.exit(1)  # stopped by Ctrl-C: nothing is recorded
+    leave_if_stopped(trainer, epochs)
 
     result = {
         "accuracy": right(task.test),

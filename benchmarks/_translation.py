@@ -15,7 +15,6 @@ minutes. Checkpoints and the best weights so far are in data/cache/translation.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import sacrebleu
 
+from benchmarks import leave_if_stopped
 from common.attentive import attentive
 from common.backend import Array
 from common.datasets import load_bible_pairs
@@ -116,8 +116,7 @@ class Run:
         checkpoint = KEPT / f"{self.name}.checkpoint.npz"
         epochs = self.trainer.epoch + 1
         self.trainer.fit(numbers, numbers, epochs, 1, checkpoint, on_epoch=measure)
-        if self.trainer.epoch < epochs:
-            sys.exit(1)  # stopped by Ctrl-C: nothing is recorded, and the same command goes on
+        leave_if_stopped(self.trainer, epochs)  # the same command goes on
 
 
 def loss_of(model: Seq2Seq, prepared: list[Batch]) -> float:

@@ -34,7 +34,7 @@ from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
-from common.require import require_count, require_ids
+from common.require import require_count, require_counts, require_ids
 from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights, save_weights
@@ -77,8 +77,7 @@ class LanguageModel(Model):
         tied: bool = False,
         dtype: type = FLOAT,
     ) -> None:
-        for name, value in (("V", V), ("D", D), ("H", H), ("depth", depth)):
-            require_count(name, value)
+        require_counts(V=V, D=D, H=H, depth=depth)
         if tied and D != H:
             raise ValueError(f"D is {D} and H is {H}; they should be equal when tied=True.")
         if layer not in (RNN, LSTM, GRU):
@@ -428,8 +427,7 @@ class LanguageModelTrainer(Trainer):
         list of float
             The loss of each block.
         """
-        for name, value in (("epochs", epochs), ("batch_size", batch_size), ("T", T)):
-            require_count(name, value)
+        require_counts(epochs=epochs, batch_size=batch_size, T=T)
         if checkpoint_every is not None:
             require_count("checkpoint_every", checkpoint_every)
         if not divide_lr >= 1:

@@ -171,8 +171,8 @@ class Trainer:
         ValueError
             The data do not fit together, or the checkpoint is damaged or belongs to another run.
         FloatingPointError
-            The loss or a gradient is NaN or infinite, or the loss is above ``largest_loss``. The sentence
-            names the epoch, the step and the layer where that began; the weights are as before that step.
+            The loss or a gradient is NaN or infinite, and the sentence names the layer where that began; or
+            the loss is above ``largest_loss``. The weights are as before that step.
         """
         require_data(x, t, batch_size)
         for name, value in (("epochs", epochs), ("checkpoint_every", checkpoint_every)):
@@ -270,10 +270,11 @@ class Trainer:
                     rng.bit_generator.state = state
                 for layer, start in memories:
                     layer.start = start
-                culprit = "" if finite else first_not_finite(self.model, x, t)
+                problem = "the loss exploded"
+                if not finite:
+                    problem = f"{first_not_finite(self.model, x, t)} gave numbers that are not finite"
                 for layer, start in memories:
                     layer.start = start
-                problem = f"{culprit} gave numbers that are not finite" if culprit else "the loss exploded"
                 raise FloatingPointError(
                     f"epoch {self.epoch + 1}, step {self.step + 1}: {problem} (the loss is {loss:.4g}); the "
                     "weights are as before this step, and a smaller lr, or max_grad_norm, may help."

@@ -332,6 +332,13 @@ def test_an_exploding_loss_is_told_and_weights_and_state_are_as_before():
     assert all(np.isfinite(part).all() for part in starts(t.model)[0])
 
 
+def test_a_layer_that_gives_no_numbers_is_named():
+    t = trainer()
+    t.model.affine.params[0][0, 0] = np.nan
+    with pytest.raises(FloatingPointError, match=r"step 1: affine \(Affine\), forward, gave numbers"):
+        t.fit(TEXT, 1, 4, 8)
+
+
 def test_the_plain_trainer_keeps_the_state_of_stateful_layers_too(tmp_path):
     xs, ts = strands(TEXT, 4)
     checkpoint = tmp_path / "a.checkpoint.npz"
@@ -349,6 +356,15 @@ def test_the_plain_trainer_keeps_the_state_of_stateful_layers_too(tmp_path):
 
 BAD = {
     "short": (lambda: strands(np.arange(4), 4), "ids has 4 words; it should have at least 5"),
+    "empty": (lambda: strands(TEXT[:0], 3), "ids has 0 words; it should have at least 4"),
+    "nothing to validate on": (
+        lambda: trainer().fit(TEXT, 1, 4, 8, valid=TEXT[:0]),
+        "valid has 0 words; it should have at least 2",
+    ),
+    "nothing to predict in it": (
+        lambda: trainer().fit(TEXT, 1, 4, 8, valid=TEXT[:1]),
+        "valid has 1 words; it should have at least 2",
+    ),
     "short for training": (lambda: trainer().fit(TEXT[:4], 1, 4, 8), "ids has 4 words; it should have"),
     "one word": (lambda: perplexity(model(), TEXT[:1]), "ids has 1 words; it should have at least 2"),
     "no cache": (
@@ -406,21 +422,7 @@ def test_bad_input_gets_one_clear_sentence(name):
     assert "\n" not in str(caught.value)
 
 
-# ---- bad input and bad luck
-
-
-@pytest.mark.parametrize("length", [0, 1, 2])
-def test_strands_of_a_text_that_is_too_short(length):
-    with pytest.raises(ValueError, match=f"ids has {length} words; it should have at least 4"):
-        strands(np.zeros(length, dtype=int), 3)
-
-
-@pytest.mark.parametrize("length", [0, 1])
-def test_a_validation_text_of_one_word_is_refused_before_training(length):
-    trainer = LanguageModelTrainer(LanguageModel(5, 3, 3, np.random.default_rng(0)), SGD(0.1), None)
-    with pytest.raises(ValueError, match=f"valid has {length} words; it should have at least 2"):
-        trainer.fit(np.zeros(50, dtype=int), 1, 2, 5, valid=np.zeros(length, dtype=int))
-    assert not trainer.history
+# ---- numbers that are too large
 
 
 @pytest.mark.parametrize("lr", [1e6, 1e30])

@@ -1,8 +1,9 @@
 """The same language model with one layer object for each layer and time step: the way it is first drawn.
 
 Every forward pass makes an Embedding, an LSTMCell, an Affine and a SoftmaxWithLoss for each time step. They
-share their weights, and the gradients that they find are added up. It is right, and made of the same layers
-as ours: it shows what is gained by taking all time steps at once, with memory that is kept, and nothing else.
+share their weights, and the gradients that they find are added up. It is right, and made of the layers of the
+book: it shows what is gained by taking all time steps at once, in memory that is kept, with one array for the
+scores.
 """
 
 from __future__ import annotations

@@ -360,6 +360,30 @@ ENTRIES = [
         timed=lambda d: (layers.SoftmaxWithLoss(), [d.floats(128, 256), d.ids(256, 128)]),
     ),
     Entry(
+        layers.AffineSoftmaxWithLoss,
+        formula=r"L = -\frac{1}{n} \sum_{i} \log \frac{e^{s_{i t_i}}}{\sum_j e^{s_{ij}}}, \quad s = x W + b",
+        shapes="x (…, D), W (D, V), b (V,), t (…) → L, one number",
+        source="Bridle1990",
+        examples={
+            "(N, D)": lambda d: (
+                layers.AffineSoftmaxWithLoss(d.floats(3, 4), d.floats(4)),
+                [d.floats(5, 3), d.ids(4, 5)],
+            ),
+            "(N, T, D)": lambda d: (
+                layers.AffineSoftmaxWithLoss(d.floats(3, 4), d.floats(4)),
+                [d.floats(2, 6, 3), d.ids(4, 2, 6)],
+            ),
+            "masked": lambda d: (
+                layers.AffineSoftmaxWithLoss(d.floats(3, 4), d.floats(4)),
+                [d.floats(2, 6, 3), d.ids(4, 2, 6), d.mask(2, 6)],
+            ),
+        },
+        timed=lambda d: (
+            layers.AffineSoftmaxWithLoss(d.floats(256, 256), d.floats(256)),
+            [d.floats(128, 256), d.ids(256, 128)],
+        ),
+    ),
+    Entry(
         layers.SigmoidWithLoss,
         formula=r"L = -\frac{1}{n} \sum_{i} \left( t_i \log y_i + (1 - t_i) \log (1 - y_i) \right), "
         r"\quad y = \frac{1}{1 + e^{-x}}",

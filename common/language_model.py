@@ -29,10 +29,9 @@ from common.functions import log_softmax, softmax
 from common.generation import choose
 from common.initializers import gaussian, xavier, zeros
 from common.layers.base import Layer, Model, walk
-from common.layers.dense import Affine
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
-from common.layers.loss import SoftmaxWithLoss
+from common.layers.loss import AffineSoftmaxWithLoss
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from common.require import require_count, require_counts, require_ids
 from common.text import Vocabulary
@@ -90,8 +89,7 @@ class LanguageModel(Model):
             self.layers.append(recurrent(layer, rng, D if i == 0 else H, H, stateful=True, dtype=dtype))
             self.layers += dropouts[i + 1 : i + 2]
         W = self.embedding.params[0].T if tied else xavier(rng, H, V, dtype=dtype)
-        self.affine = Affine(W, zeros(V, dtype=dtype))
-        self.loss = SoftmaxWithLoss()
+        self.output = AffineSoftmaxWithLoss(W, zeros(V, dtype=dtype))
 
     def hidden(self, xs: Array) -> Array:
         """Ids ``xs`` (N, T) to what the last of ``layers`` gives after each word, (N, T, H)."""
@@ -102,15 +100,15 @@ class LanguageModel(Model):
 
     def predict(self, xs: Array) -> Array:
         """Ids ``xs`` (N, T) to the scores of each next word, (N, T, V)."""
-        return self.affine.forward(self.hidden(xs))
+        return self.output.scores(self.hidden(xs))
 
     def forward(self, xs: Array, ts: Array, mask: Array | None = None) -> Array:
         """Ids ``xs`` (N, T) and the words that follow each, ``ts`` (N, T), to the loss."""
-        return self.loss.forward(self.predict(xs), ts, mask)
+        return self.output.forward(self.hidden(xs), ts, mask)
 
     def backward(self, dout: float = 1) -> None:
         """Leave all gradients in ``grads``."""
-        dhs = self.affine.backward(self.loss.backward(dout))
+        dhs = self.output.backward(dout)
         for layer in reversed(self.layers):
             dhs = layer.backward(dhs)
         self.embedding.backward(dhs)
@@ -263,7 +261,7 @@ def cache_perplexity(
     with set_apart(model), np.errstate(divide="ignore"):  # the logarithm of 0 is meant
         for x, t, mask in whole_text(ids, batch_size, T):
             hs = model.hidden(x)  # (N, steps, H)
-            log_p = log_softmax(model.affine.forward(hs))  # (N, steps, V)
+            log_p = log_softmax(model.output.scores(hs))  # (N, steps, V)
             log_p = xp.take_along_axis(log_p, t[:, :, None], axis=2)[:, :, 0]  # (N, steps)
             states = hs if states is None else xp.concatenate([states, hs], axis=1)
             followers = t if followers is None else xp.concatenate([followers, t], axis=1)

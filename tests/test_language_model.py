@@ -148,7 +148,7 @@ def cache_by_definition(m, ids, size, theta, weight):
     kept, losses = [], []
     for word, target in pairwise(ids):
         h = m.hidden(np.array([[word]]))
-        p = softmax(m.affine.forward(h))[0, 0, target]
+        p = softmax(m.output.scores(h))[0, 0, target]
         if kept:
             likeness = [math.exp(theta * float(h[0, 0] @ state)) for state, _ in kept]
             right = sum(one for one, (_, follower) in zip(likeness, kept) if follower == target)
@@ -334,8 +334,10 @@ def test_an_exploding_loss_is_told_and_weights_and_state_are_as_before():
 
 def test_a_layer_that_gives_no_numbers_is_named():
     t = trainer()
-    t.model.affine.params[0][0, 0] = np.nan
-    with pytest.raises(FloatingPointError, match=r"step 1: affine \(Affine\), forward, gave numbers"):
+    t.model.output.params[0][0, 0] = np.nan
+    with pytest.raises(
+        FloatingPointError, match=r"step 1: output \(AffineSoftmaxWithLoss\), forward, gave numbers"
+    ):
         t.fit(TEXT, 1, 4, 8)
 
 
@@ -438,7 +440,7 @@ def test_a_loss_that_explodes_and_stays_a_number_stops_the_training(lr):
 
 def test_an_infinite_perplexity_is_told_without_a_warning():
     model = LanguageModel(5, 3, 3, np.random.default_rng(0))
-    model.affine.params[0][:, 0] = 1e30
+    model.output.params[0][:, 0] = 1e30
     text = np.random.default_rng(0).integers(5, size=50)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -5,6 +5,7 @@ This file also runs on the stand-in for CuPy (see test_backend), hence ``xp`` th
 
 import importlib
 import pkgutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from common.catalogue import GOLDEN, build, dense, entry_of, layer_classes, refe
 from common.checks import layer_errors, numerical_gradient
 from common.layers import (
     Affine,
+    AffineSoftmaxWithLoss,
     Dropout,
     Embedding,
     Layer,
@@ -270,6 +272,30 @@ BAD = {
         lambda: SoftmaxWithLoss(smoothing=1),
         "smoothing is 1; it should be at least 0 and below 1",
     ),
+    "AffineSoftmaxWithLoss": (
+        lambda: AffineSoftmaxWithLoss(W, b).forward(normal(5, 3), ids),
+        r"x has shape \(5, 3\); it should be \(..., 4\)",
+    ),
+    "AffineSoftmaxWithLoss, bias": (
+        lambda: AffineSoftmaxWithLoss(W, normal(4)),
+        r"b has shape \(4,\); it should be \(3,\)",
+    ),
+    "AffineSoftmaxWithLoss, labels": (
+        lambda: AffineSoftmaxWithLoss(W, b).forward(x, ids),
+        "t holds numbers from 0 to 3; they should lie between 0 and 2",
+    ),
+    "AffineSoftmaxWithLoss, too few": (
+        lambda: AffineSoftmaxWithLoss(W, b).forward(x, ids[:4] % 3),
+        r"t has shape \(4,\); it should be \(5,\)",
+    ),
+    "AffineSoftmaxWithLoss, mask": (
+        lambda: AffineSoftmaxWithLoss(W, b).forward(x, ids % 3, ids[:4] > 0),
+        r"mask has shape \(4,\); it should be \(5,\)",
+    ),
+    "AffineSoftmaxWithLoss, scores": (
+        lambda: AffineSoftmaxWithLoss(W, b).scores(ids),
+        "x holds int64; it should hold floats",
+    ),
     "SigmoidWithLoss": (
         lambda: SigmoidWithLoss().forward(x, ids),
         r"t has shape \(5,\); it should be \(5, 4\)",
@@ -368,6 +394,9 @@ def test_the_loss_and_its_gradient_agree_where_a_probability_is_zero():
     layer = SoftmaxWithLoss()
     assert float(layer.forward(x, t)) == 200
     np.testing.assert_allclose(to_numpy(layer.backward()), [[-1.0, 1.0]])
+    with_weights = AffineSoftmaxWithLoss(xp.asarray(np.eye(2)), xp.zeros(2))
+    assert float(with_weights.forward(x, t)) == 200
+    np.testing.assert_allclose(to_numpy(with_weights.backward()), [[-1.0, 1.0]])
     sigmoid = SigmoidWithLoss()
     assert float(sigmoid.forward(array(-200.0), xp.asarray(np.array([1])))) == 200
     np.testing.assert_allclose(to_numpy(sigmoid.backward()), [-1.0])
@@ -382,6 +411,70 @@ def test_losses_stay_finite_on_extreme_scores(scale):
         assert np.isfinite(to_numpy(layer.backward())).all()
 
 
+def loss_and_gradients(layer, *inputs):
+    """The loss, and the gradients of the input and of the weights."""
+    return [to_numpy(a) for a in (layer.forward(*inputs), layer.backward(0.5), *layer.grads)]
+
+
+class AffineThenLoss(Model):
+    """The two layers that AffineSoftmaxWithLoss replaces."""
+
+    def __init__(self, W, b):
+        self.affine, self.loss = Affine(W, b), SoftmaxWithLoss()
+
+    def forward(self, x, *targets):
+        return self.loss.forward(self.affine.forward(x), *targets)
+
+    def backward(self, dout):
+        return self.affine.backward(self.loss.backward(dout))
+
+
+@pytest.mark.parametrize("bias", [0.0, -1000.0])  # then all exponentials vanish
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e15, 1e30])
+def test_affine_softmax_with_loss_gives_what_the_two_layers_give(scale, bias):
+    # So many scores that they are done in several pieces; some rows moderate, some too large for exp.
+    W, b = normal(5000, 8, seed=1, dtype=np.float32).T, normal(5000, seed=2, dtype=np.float32) + bias
+    x = normal(4, 25, 8, seed=3, dtype=np.float32)
+    x[1] *= scale
+    x[3] *= -scale
+    t = xp.asarray(np.random.default_rng(4).integers(0, 5000, (4, 25)))
+    layer, two = AffineSoftmaxWithLoss(W, b), AffineThenLoss(W, b)
+    np.testing.assert_array_equal(to_numpy(layer.scores(x)), to_numpy(two.affine.forward(x)))
+    for n in (4, 4, 2, 3):  # in new memory, in that of the time before, in less, in more
+        batch = x[:n], t[:n], t[:n] % 7 > 0
+        for ours, theirs in zip(loss_and_gradients(layer, *batch), loss_and_gradients(two, *batch)):
+            assert np.isfinite(ours).all()
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_affine_softmax_with_loss_leaves_masked_positions_out_exactly():
+    layer, (x, t) = build(entry_of(AffineSoftmaxWithLoss).examples["(N, T, D)"])
+    mask = xp.ones(t.shape, dtype=bool)
+    mask[0, 1] = mask[1, 2] = False
+
+    first = loss_and_gradients(layer, x, t, mask)
+    assert (first[1][0, 1] == 0).all() and (first[1][1, 2] == 0).all()
+    x[0, 1], x[1, 2] = 1e300, -1e300  # whatever is there
+    assert all(map(np.array_equal, first, loss_and_gradients(layer, x, t, mask)))
+
+
+@pytest.mark.skipif(xp is not np, reason="counts what NumPy takes")
+def test_affine_softmax_with_loss_takes_one_array_of_the_size_of_the_scores():
+    # This is what it is for: the two layers hold two of them at a time.
+    n, D, V = 100, 10, 10_000
+    layer = AffineSoftmaxWithLoss(*(normal(*shape, dtype=np.float32) for shape in ((D, V), (V,))))
+    x, t = normal(n, D, dtype=np.float32), np.zeros(n, dtype=int)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            layer.forward(x, t)
+            layer.backward()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 4 * n * V
+
+
 def test_softmax_works_along_the_last_axis_of_3d_input():
     # A softmax once returned input with three axes unchanged.
     y = to_numpy(Softmax().forward(normal(2, 3, 4)))
@@ -389,7 +482,7 @@ def test_softmax_works_along_the_last_axis_of_3d_input():
     assert (y > 0).all() and (y < 1).all()
 
 
-@pytest.mark.parametrize("loss", [SoftmaxWithLoss, SigmoidWithLoss, MeanSquaredError])
+@pytest.mark.parametrize("loss", [SoftmaxWithLoss, AffineSoftmaxWithLoss, SigmoidWithLoss, MeanSquaredError])
 def test_a_loss_is_one_number_without_axes(loss):
     # An array with one number in it is no number: float() of it is an error in current NumPy.
     layer, inputs = build(next(iter(entry_of(loss).examples.values())))

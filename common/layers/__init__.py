@@ -6,7 +6,7 @@ from common.layers.base import Layer, Model, find_generators, unique_parameters,
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
-from common.layers.loss import MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
+from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
@@ -16,6 +16,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Affine",
+    "AffineSoftmaxWithLoss",
     "Attention",
     "Bidirectional",
     "Dropout",

@@ -71,9 +71,7 @@ class Affine(Layer):
         require_float("x", x, like=W)
         require_last_axis("x", x, len(W))
         self.x = x
-        y = matrix(x) @ W
-        by_rows(lambda rows: xp.add(y[rows], b, out=y[rows]), y)
-        return y.reshape(*x.shape[:-1], len(b))
+        return affine(x, W, b)
 
     def backward(self, dout: Array) -> Array | None:
         """``dout`` (..., H) to the gradient of x (..., D)."""
@@ -96,3 +94,10 @@ def matrix(x: Array) -> Array:
 def product(x: Array, W: Array) -> Array:
     """``x @ W`` for any leading axes, as one product, where ``@`` would make one for each entry of axis 0."""
     return (matrix(x) @ W).reshape(*x.shape[:-1], W.shape[1])
+
+
+def affine(x: Array, W: Array, b: Array) -> Array:
+    """``x W + b`` for any leading axes: (..., D) becomes (..., H)."""
+    y = matrix(x) @ W
+    by_rows(lambda rows: xp.add(y[rows], b, out=y[rows]), y)
+    return y.reshape(*x.shape[:-1], len(b))

@@ -9,8 +9,16 @@ from __future__ import annotations
 from common.backend import Array, np, xp
 from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
+from common.layers.dense import affine, matrix
 from common.pieces import by_rows
-from common.require import require_float, require_ids, require_mask, require_shape
+from common.require import (
+    require_float,
+    require_ids,
+    require_last_axis,
+    require_mask,
+    require_matrix,
+    require_shape,
+)
 
 
 class SoftmaxWithLoss(Layer):
@@ -63,8 +71,7 @@ class SoftmaxWithLoss(Layer):
         # done where the sum says that they were not: there, exp overflowed or came near 0.
         with np.errstate(over="ignore"):
             by_rows(exponentials, x)
-            large = float(xp.finfo(x.dtype).max) ** 0.5
-            again = xp.flatnonzero(~((self.sum > 1 / large) & (self.sum < large)))
+            again = immoderate(self.sum)
             shift = xp.zeros_like(self.sum)
             if len(again):
                 shift[again] = x[again].max(axis=1, keepdims=True)
@@ -87,6 +94,89 @@ class SoftmaxWithLoss(Layer):
         if self.smoothing:
             dx -= self.smoothing / dx.shape[1] * share
         return dx.reshape(self.shape)
+
+
+class AffineSoftmaxWithLoss(Layer):
+    """``Affine``, then ``SoftmaxWithLoss`` [Bridle1990]_, as one layer: for outputs with very many classes.
+
+    One after the other, the two fill three arrays with a number for each position and class: scores,
+    exponentials, gradients. Here there is one, changed in place until it holds ``S (y - t)``. With ``S`` the
+    sum of a row's exponentials, these are the exponentials themselves, but for the right class, where ``S``
+    is taken off. A row becomes its gradient by one factor, ``dout / (n S)``, which can wait for the products
+    and be multiplied into their small side.
+
+    Parameters
+    ----------
+    W : (D, V)
+    b : (V,)
+    """
+
+    names = ("W", "b")
+
+    def __init__(self, W: Array, b: Array) -> None:
+        require_matrix("W", W)
+        require_float("b", b, like=W)
+        require_shape("b", b, W.shape[1:])
+        super().__init__(W, b)
+        self.error: Array | None = None  # S (y - t); the same memory serves the next input of this shape
+
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (..., D), of the type of the weights."""
+        W, _ = self.params
+        require_float("x", x, like=W)
+        require_last_axis("x", x, len(W))
+
+    def scores(self, x: Array) -> Array:
+        """``x`` (..., D) to the scores ``x W + b`` (..., V), with no targets and no loss."""
+        self.check(x)
+        return affine(x, *self.params)
+
+    def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
+        """Return the loss, one number.
+
+        Parameters
+        ----------
+        x : (..., D)
+        t : (...) whole numbers, the right class of each position
+        mask : (...) booleans, optional; False leaves a position out
+        """
+        W, b = self.params
+        self.check(x)
+        require_ids("t", t, len(b))
+        require_shape("t", t, x.shape[:-1])
+        self.shape, self.x = x.shape, matrix(x)  # (n, D)
+        self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
+        t, shape = t.reshape(-1), (t.size, len(b))
+        if self.error is None or self.error.shape != shape or self.error.dtype != x.dtype:
+            self.error = xp.empty(shape, dtype=x.dtype)
+        self.sum, minus_log_p = xp.empty_like(self.share), xp.empty_like(self.share)
+        xp.matmul(self.x, W, out=self.error)
+
+        def finish(rows: slice) -> None:
+            scores = self.error[rows]
+            scores += b
+            self.sum[rows], minus_log_p[rows] = errors_in_place(scores, t[rows])
+
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # such rows are done again
+            by_rows(finish, self.error)
+        again = immoderate(self.sum)
+        if len(again):
+            scores = below_max(affine(self.x[again], W, b))
+            self.sum[again], minus_log_p[again] = errors_in_place(scores, t[again])
+            self.error[again] = scores
+        return (self.share * minus_log_p).sum()
+
+    def backward(self, dout: float = 1) -> Array:
+        """Return the gradient of x (..., D)."""
+        W, _ = self.params
+        factor = self.share * dout / self.sum  # (n, 1)
+        self.grads = [(self.x * factor).T @ self.error, factor[:, 0] @ self.error]
+        dx = self.error @ W.T
+        dx *= factor
+        return dx.reshape(self.shape)
+
+    def sizes(self) -> dict[str, object]:
+        return dict(zip("DV", self.params[0].shape))
 
 
 class SigmoidWithLoss(Layer):
@@ -142,3 +232,21 @@ def share_of_each(t: Array, mask: Array | None, dtype: type) -> Array:
     require_mask("mask", mask, t.shape)
     keep = mask.astype(dtype)
     return keep / max(int(mask.sum()), 1)
+
+
+def errors_in_place(scores: Array, t: Array) -> tuple[Array, Array]:
+    """Turn scores (n, V) into ``S (y - t)``; return ``S``, the sums of their exponentials, and minus the
+    log-probability of the right classes ``t`` (n,): (n, 1) each."""
+    right = xp.arange(len(t)), t
+    of_right = scores[right]
+    xp.exp(scores, out=scores)
+    S = scores.sum(axis=1)
+    scores[right] -= S
+    minus_log_p = xp.log(S) - xp.maximum(of_right, xp.finfo(scores.dtype).min / 2)
+    return S[:, None], minus_log_p[:, None]
+
+
+def immoderate(sums: Array) -> Array:
+    """The rows whose sum of exponentials says that ``exp`` overflowed or came near 0."""
+    large = float(xp.finfo(sums.dtype).max) ** 0.5
+    return xp.flatnonzero(~((sums > 1 / large) & (sums < large)))

@@ -40,6 +40,12 @@ COUNTERPARTS = {
         ),
         x[2:],
     ),
+    "AffineSoftmaxWithLoss": lambda layer, p, x: kept_mean(
+        F.cross_entropy(
+            F.linear(x[0], p[0].T, p[1]).reshape(-1, p[0].shape[1]), x[1].reshape(-1), reduction="none"
+        ),
+        x[2:],
+    ),
     "SigmoidWithLoss": lambda layer, p, x: kept_mean(
         F.binary_cross_entropy_with_logits(x[0], x[1].to(x[0].dtype), reduction="none"), x[2:]
     ),

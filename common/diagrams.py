@@ -86,8 +86,9 @@ def text_width(text: str, size: float = TEXT, *, mono: bool = False) -> float:
     """Return an upper estimate of the width of one line in px; marks such as ``_`` are not counted."""
     if mono:
         return 0.62 * size * len(text)
-    return sum(
-        size * scale * sum(_NARROW.get(c, 1.02 if ord(c) > 0x2E80 else 0.65) for c in part)
+    # fsum, here and below: Python's sum of floats rounds in another way since 3.12.
+    return math.fsum(
+        size * scale * math.fsum(_NARROW.get(c, 1.02 if ord(c) > 0x2E80 else 0.65) for c in part)
         for part, _, scale in _marked(text)
     )
 
@@ -184,7 +185,7 @@ class Label:
 
     @property
     def height(self) -> float:
-        return sum(size * LINE for _, _, size in self.lines)
+        return math.fsum(size * LINE for _, _, size in self.lines)
 
 
 @dataclass
@@ -626,7 +627,7 @@ def _shifted(points: list[tuple[float, float]], by: float) -> list[tuple[float, 
     normals = [_normal(a, b) for a, b in pairwise(points)]
     for i, (x, y) in enumerate(points):
         around = normals[max(0, i - 1) : i + 1]
-        nx, ny = (sum(c) for c in zip(*around))
+        nx, ny = (math.fsum(c) for c in zip(*around))
         moved.append((x + by * nx, y + by * ny))
     return moved
 

@@ -93,6 +93,12 @@ def test_colours_come_from_the_theme_and_ids_cannot_clash(d):
     assert not re.search(r"#[0-9a-f]{3,6}|fill=|stroke=|\bid=", markup)
 
 
+def test_a_width_does_not_depend_on_the_order_of_addition():
+    # sum() does, and not in the same way in all versions of Python: diagrams came out 0.1 px apart.
+    letters = "x = Wil @ 0.1"
+    assert len({text_width(letters[i:] + letters[:i]) for i in range(len(letters))}) == 1
+
+
 def test_backward_arrows_are_told_apart_without_colour():
     assert re.search(r"path\.bw\{[^}]*stroke-dasharray", diagrams.DIAGRAM_CSS)
     assert 'class="bw"' in node("+").svg() and 'class="bw"' not in node("+", backward=False).svg()

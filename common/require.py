@@ -36,6 +36,12 @@ def require_last_axis(name: str, x: Array, size: int) -> None:
         raise ValueError(f"{name} has shape {x.shape}; it should be (..., {size}).")
 
 
+def require_vectors(name: str, x: Array, weights: Array) -> None:
+    """Raise unless ``x`` is (..., D), floats of the type of ``weights``, whose first axis has D entries."""
+    require_float(name, x, like=weights)
+    require_last_axis(name, x, len(weights))
+
+
 def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless ``x`` has exactly this shape."""
     require_array(name, x)

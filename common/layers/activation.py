@@ -17,9 +17,13 @@ class Activation(Layer):
     def __init__(self) -> None:
         super().__init__()
 
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` holds floats."""
+        require_float("x", x)
+
     def forward(self, x: Array) -> Array:
         """``x`` (...) to the same shape."""
-        require_float("x", x)
+        self.check(x)
         self.y = self.f(x)
         return self.y
 

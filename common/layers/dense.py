@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from common.backend import Array, xp
 from common.layers.base import Layer
-from common.pieces import by_rows
-from common.require import require_float, require_last_axis, require_matrix, require_shape
+from common.require import require_float, require_matrix, require_shape, require_vectors
 
 
 class MatMul(Layer):
@@ -25,13 +24,15 @@ class MatMul(Layer):
         require_matrix("W", W)
         super().__init__(W)
 
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (..., D), of the type of the weights."""
+        require_vectors("x", x, self.params[0])
+
     def forward(self, x: Array) -> Array:
         """``x`` (..., D) to (..., H)."""
-        (W,) = self.params
-        require_float("x", x, like=W)
-        require_last_axis("x", x, len(W))
+        self.check(x)
         self.x = x
-        return product(x, W)
+        return product(x, self.params[0])
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (..., H) to the gradient of x (..., D)."""
@@ -65,13 +66,15 @@ class Affine(Layer):
         super().__init__(W, b)
         self.first = first
 
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (..., D), of the type of the weights."""
+        require_vectors("x", x, self.params[0])
+
     def forward(self, x: Array) -> Array:
         """``x`` (..., D) to (..., H)."""
-        W, b = self.params
-        require_float("x", x, like=W)
-        require_last_axis("x", x, len(W))
+        self.check(x)
         self.x = x
-        return affine(x, W, b)
+        return affine(x, *self.params)
 
     def backward(self, dout: Array) -> Array | None:
         """``dout`` (..., H) to the gradient of x (..., D)."""
@@ -98,6 +101,6 @@ def product(x: Array, W: Array) -> Array:
 
 def affine(x: Array, W: Array, b: Array) -> Array:
     """``x W + b`` for any leading axes: (..., D) becomes (..., H)."""
-    y = matrix(x) @ W
-    by_rows(lambda rows: xp.add(y[rows], b, out=y[rows]), y)
-    return y.reshape(*x.shape[:-1], len(b))
+    y = product(x, W)
+    y += b
+    return y

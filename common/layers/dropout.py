@@ -29,20 +29,24 @@ class Dropout(Layer):
         self.ratio = float(ratio)
         self.rng = rng
 
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` holds floats."""
+        require_float("x", x)
+
     def forward(self, x: Array) -> Array:
         """``x`` (...) to the same shape."""
-        require_float("x", x)
-        self.factor = xp.ones(x.shape, dtype=x.dtype)
-        if self.training:
-            keep = xp.asarray(self.rng.random(self.decisions(x.shape), dtype=FLOAT) >= self.ratio)
-            self.factor = keep.astype(x.dtype) / (1 - self.ratio)
-        self.shape = x.shape
+        self.check(x)
+        self.shape, self.factor = x.shape, None
+        if not self.training:
+            return x
+        keep = xp.asarray(self.rng.random(self.decisions(x.shape), dtype=FLOAT) >= self.ratio)
+        self.factor = keep.astype(x.dtype) / (1 - self.ratio)
         return x * self.factor
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (...) to the gradient of x: what was dropped forward is dropped backward."""
         require_shape("dout", dout, self.shape)
-        return dout * self.factor
+        return dout if self.factor is None else dout * self.factor
 
     def decisions(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of what is decided: here, for each number by itself."""
@@ -59,11 +63,11 @@ class VariationalDropout(Dropout):
     step would be noise that piles up over time; one choice is another, smaller network for this sequence.
     """
 
-    def forward(self, x: Array) -> Array:
-        """``x`` (N, T, D) to the same shape."""
-        if getattr(x, "ndim", 3) != 3:
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (N, T, D) and holds floats."""
+        super().check(x)
+        if x.ndim != 3:
             raise ValueError(f"x has shape {x.shape}; it should be (N, T, D).")
-        return super().forward(x)
 
     def decisions(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         N, _, D = shape

@@ -25,12 +25,15 @@ class Embedding(Layer):
         require_matrix("W", W)
         super().__init__(W)
 
+    def check(self, ids: Array) -> None:
+        """Raise unless ``ids`` holds whole numbers from 0 to ``V - 1``."""
+        require_ids("ids", ids, len(self.params[0]))
+
     def forward(self, ids: Array) -> Array:
         """``ids`` (...) whole numbers to vectors (..., D)."""
-        (W,) = self.params
-        require_ids("ids", ids, len(W))
+        self.check(ids)
         self.ids = ids
-        return W[ids]
+        return self.params[0][ids]
 
     def backward(self, dout: Array) -> None:
         """Keep ``dout`` (..., D), summed by word, in ``grads``. Ids have no gradient: nothing is returned."""

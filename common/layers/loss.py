@@ -14,10 +14,10 @@ from common.pieces import by_rows
 from common.require import (
     require_float,
     require_ids,
-    require_last_axis,
     require_mask,
     require_matrix,
     require_shape,
+    require_vectors,
 )
 
 
@@ -41,6 +41,14 @@ class SoftmaxWithLoss(Layer):
         self.smoothing = float(smoothing)
         self.exp: Array | None = None  # of the scores; the same memory serves the next scores of this shape
 
+    def check(self, x: Array, t: Array) -> None:
+        """Raise unless ``x`` is (..., V), floats, and ``t`` (...) holds a class for each position."""
+        require_float("x", x)
+        if x.ndim == 0:
+            raise ValueError("x has shape (); it should be (..., V), one score for each class.")
+        require_ids("t", t, x.shape[-1])
+        require_shape("t", t, x.shape[:-1])
+
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
         """Return the loss, one number.
 
@@ -50,11 +58,7 @@ class SoftmaxWithLoss(Layer):
         t : (...) whole numbers, the right class of each position
         mask : (...) booleans, optional; False leaves a position out
         """
-        require_float("x", x)
-        if x.ndim == 0:
-            raise ValueError("x has shape (); it should be (..., V), one score for each class.")
-        require_ids("t", t, x.shape[-1])
-        require_shape("t", t, x.shape[:-1])
+        self.check(x, t)
         self.shape = x.shape
         self.t = t.reshape(-1, 1)  # (n, 1): all positions in one row of rows
         self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
@@ -120,11 +124,12 @@ class AffineSoftmaxWithLoss(Layer):
         super().__init__(W, b)
         self.error: Array | None = None  # S (y - t); the same memory serves the next input of this shape
 
-    def check(self, x: Array) -> None:
-        """Raise unless ``x`` is (..., D), of the type of the weights."""
-        W, _ = self.params
-        require_float("x", x, like=W)
-        require_last_axis("x", x, len(W))
+    def check(self, x: Array, t: Array | None = None) -> None:
+        """Raise unless ``x`` is (..., D), of the type of the weights, and ``t`` (...) holds classes."""
+        require_vectors("x", x, self.params[0])
+        if t is not None:
+            require_ids("t", t, len(self.params[1]))
+            require_shape("t", t, x.shape[:-1])
 
     def scores(self, x: Array) -> Array:
         """``x`` (..., D) to the scores ``x W + b`` (..., V), with no targets and no loss."""
@@ -140,10 +145,8 @@ class AffineSoftmaxWithLoss(Layer):
         t : (...) whole numbers, the right class of each position
         mask : (...) booleans, optional; False leaves a position out
         """
+        self.check(x, t)
         W, b = self.params
-        self.check(x)
-        require_ids("t", t, len(b))
-        require_shape("t", t, x.shape[:-1])
         self.shape, self.x = x.shape, matrix(x)  # (n, D)
         self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
         t, shape = t.reshape(-1), (t.size, len(b))
@@ -185,6 +188,13 @@ class SigmoidWithLoss(Layer):
     def __init__(self) -> None:
         super().__init__()
 
+    def check(self, x: Array, t: Array) -> None:
+        """Raise unless ``x`` holds floats, and ``t`` as many numbers between 0 and 1."""
+        require_float("x", x)
+        require_shape("t", t, x.shape)
+        if t.size and (t.min() < 0 or t.max() > 1):
+            raise ValueError(f"t holds numbers from {t.min()} to {t.max()}; they should lie between 0 and 1.")
+
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
         """Return the loss, one number.
 
@@ -194,10 +204,7 @@ class SigmoidWithLoss(Layer):
         t : (...) 1 for yes, 0 for no, or a probability between
         mask : (...) booleans, optional; False leaves a position out
         """
-        require_float("x", x)
-        require_shape("t", t, x.shape)
-        if t.size and (t.min() < 0 or t.max() > 1):
-            raise ValueError(f"t holds numbers from {t.min()} to {t.max()}; they should lie between 0 and 1.")
+        self.check(x, t)
         self.x, self.t = x, t.astype(x.dtype)
         self.share = share_of_each(t, mask, x.dtype)
         return (self.share * (softplus(x) - self.t * x)).sum()
@@ -213,10 +220,14 @@ class MeanSquaredError(Layer):
     def __init__(self) -> None:
         super().__init__()
 
-    def forward(self, y: Array, t: Array) -> Array:
-        """``y`` and ``t`` (...), of one shape, to one number."""
+    def check(self, y: Array, t: Array) -> None:
+        """Raise unless ``y`` holds floats and ``t`` has its shape."""
         require_float("y", y)
         require_shape("t", t, y.shape)
+
+    def forward(self, y: Array, t: Array) -> Array:
+        """``y`` and ``t`` (...), of one shape, to one number."""
+        self.check(y, t)
         self.error = y - t.astype(y.dtype)
         return (self.error * self.error).mean()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.layers.base import Layer
 from common.layers.dense import matrix
-from common.pieces import by_rows
-from common.require import require_float, require_last_axis, require_shape
+from common.require import require_float, require_shape, require_vectors
 
 
 class LayerNorm(Layer):
@@ -35,55 +34,29 @@ class LayerNorm(Layer):
         super().__init__(gain, bias)
         self.epsilon = float(epsilon)
 
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (..., D), of the type of the weights."""
+        require_vectors("x", x, self.params[0])
+
     def forward(self, x: Array) -> Array:
         """``x`` (..., D) to the same shape."""
+        self.check(x)
         gain, bias = self.params
-        require_float("x", x, like=gain)
-        require_last_axis("x", x, len(gain))
-        rows = matrix(x)  # (n, D)
-        self.shape = x.shape
-        self.normal = xp.empty(rows.shape, dtype=x.dtype)
-        self.size = xp.empty((len(rows), 1), dtype=x.dtype)  # the standard deviation
-        y = xp.empty_like(self.normal)
-
-        def normalize(some: slice) -> None:
-            normal, size = self.normal[some], self.size[some]
-            xp.subtract(rows[some], rows[some].mean(axis=1, keepdims=True), out=normal)
-            xp.multiply(normal, normal, out=y[some])
-            xp.sqrt(y[some].mean(axis=1, keepdims=True) + self.epsilon, out=size)
-            normal /= size
-            xp.multiply(normal, gain, out=y[some])
-            y[some] += bias
-
-        by_rows(normalize, self.normal)
-        return y.reshape(x.shape)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        self.sigma = xp.sqrt((centred * centred).mean(axis=-1, keepdims=True) + self.epsilon)  # (..., 1)
+        self.normal = centred / self.sigma  # (..., D)
+        return gain * self.normal + bias
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (..., D) to the gradient of x.
 
         What would shift a whole row, or stretch it, is taken out: the row's mean and size undo it.
         """
-        gain, _ = self.params
-        require_shape("dout", dout, self.shape)
-        dy = matrix(dout)
-        dx = xp.empty_like(self.normal)
-        product = xp.empty_like(self.normal)
-
-        def back(some: slice) -> None:
-            normal, part = self.normal[some], product[some]
-            d = xp.multiply(dy[some], gain, out=dx[some])
-            xp.multiply(d, normal, out=part)
-            along = part.mean(axis=1, keepdims=True)
-            d -= d.mean(axis=1, keepdims=True)
-            xp.multiply(normal, along, out=part)
-            d -= part
-            d /= self.size[some]
-            xp.multiply(dy[some], normal, out=part)
-
-        by_rows(back, dx)
-        ones = xp.ones(len(dy), dtype=dy.dtype)
-        self.grads = [ones @ product, ones @ dy]  # sums over rows, as products: on all cores
-        return dx.reshape(self.shape)
+        require_shape("dout", dout, self.normal.shape)
+        self.grads = [matrix(dout * self.normal).sum(axis=0), matrix(dout).sum(axis=0)]
+        d = self.params[0] * dout
+        along = (d * self.normal).mean(axis=-1, keepdims=True)
+        return (d - d.mean(axis=-1, keepdims=True) - self.normal * along) / self.sigma
 
     def sizes(self) -> dict[str, object]:
         return {"D": len(self.params[0])}

@@ -33,9 +33,15 @@ class PositionalEncoding(Layer):
         self.D, self.base = D, float(base)
         self.table = xp.empty((0, D))
 
+    def check(self, xs: Array, start: int = 0) -> None:
+        """Raise unless ``xs`` is (N, T, D) and ``start`` a position."""
+        require_sequences("xs", xs, size=self.D)
+        if start < 0:
+            raise ValueError(f"start is {start}; it should be a position, at least 0.")
+
     def forward(self, xs: Array, start: int = 0) -> Array:
         """``xs`` (N, T, D), whose first word stands at position ``start``, to the same shape."""
-        require_sequences("xs", xs, size=self.D)
+        self.check(xs, start)
         end = start + xs.shape[1]
         if end > len(self.table) or self.table.dtype != xs.dtype:
             self.table = positions(max(end, 64), self.D, self.base, xs.dtype)

@@ -36,6 +36,13 @@ class Attention(Layer):
         super().__init__()
         self.scale = float(scale)
 
+    def check(self, queries: Array, hs: Array) -> None:
+        """Raise unless ``queries`` is (N, Tq, H) and ``hs`` (N, Tk, H), floats of one type."""
+        require_sequences("queries", queries)
+        require_sequences("hs", hs, len(queries), queries.shape[2])
+        if hs.dtype != queries.dtype:
+            raise TypeError(f"hs is {hs.dtype} and queries is {queries.dtype}; both should be of one type.")
+
     def forward(self, queries: Array, hs: Array, mask: Array | None = None) -> Array:
         """Return a weighted sum of ``hs`` for each query, (N, Tq, H).
 
@@ -46,10 +53,7 @@ class Attention(Layer):
         mask : (N, Tk) or (N, Tq, Tk) booleans, optional
             False hides a position. A query from which everything is hidden gets zeros.
         """
-        require_sequences("queries", queries)
-        require_sequences("hs", hs, len(queries), queries.shape[2])
-        if hs.dtype != queries.dtype:
-            raise TypeError(f"hs is {hs.dtype} and queries is {queries.dtype}; both should be of one type.")
+        self.check(queries, hs)
         hidden = hidden_positions(mask, *queries.shape[:2], hs.shape[1])
         self.queries, self.hs = queries, hs
         self.context, self.weights = attend(queries, hs, hs, hidden, self.scale)
@@ -109,6 +113,12 @@ class MultiHeadAttention(Model):
         self.heads, self.causal = heads, causal
         self.scale = (D // heads) ** -0.5
 
+    def check(self, xs: Array, memory: Array) -> None:
+        """Raise unless ``xs`` is (N, Tq, D) and ``memory`` (N, Tk, D)."""
+        D = len(self.query.params[0])
+        require_sequences("xs", xs, size=D)
+        require_sequences("memory", memory, len(xs), D)
+
     def forward(self, xs: Array, memory: Array | None = None, mask: Array | None = None) -> Array:
         """Return what each position has found, (N, Tq, D).
 
@@ -120,39 +130,26 @@ class MultiHeadAttention(Model):
         mask : (N, Tk) or (N, Tq, Tk) booleans, optional
             False hides a position.
         """
-        D = len(self.query.params[0])
-        require_sequences("xs", xs, size=D)
         self.to_self = memory is None
         memory = xs if memory is None else memory
-        require_sequences("memory", memory, len(xs), D)
+        self.check(xs, memory)
         return self.look(self.query.forward(xs), self.key.forward(memory), self.value.forward(memory), mask)
 
     def look(self, queries: Array, keys: Array, values: Array, mask: Array | None = None) -> Array:
         """``forward`` from the three projections on, (N, Tq, D) and (N, Tk, D); a decoder that keeps the keys
         and values of earlier steps begins here."""
-        (N, Tq, D), Tk = queries.shape, keys.shape[1]
-        hidden = hidden_positions(mask, N, Tq, Tk, self.causal)
+        hidden = hidden_positions(mask, *queries.shape[:2], keys.shape[1], self.causal)
         hidden = None if hidden is None else hidden[:, None]  # (N, 1, Tq, Tk): the same for all heads
-        self.pieces = [cut(a, self.heads) for a in (queries, keys, values)]  # (N, heads, T, D / heads)
-        self.context = xp.empty((N, Tq, D), dtype=queries.dtype)
-        _, self.weights = attend(*self.pieces, hidden, self.scale, out=cut(self.context, self.heads))
-        return self.out.forward(self.context)
+        self.cut = [cut(a, self.heads) for a in (queries, keys, values)]  # (N, heads, T, D / heads)
+        self.context, self.weights = attend(*self.cut, hidden, self.scale)
+        return self.out.forward(join(self.context))
 
     def backward(self, dout: Array) -> Array | tuple[Array, Array]:
         """``dout`` (N, Tq, D) to the gradient of xs, or of xs and memory."""
         dcontext = cut(self.out.backward(dout), self.heads)
-        outs = [xp.empty(uncut_shape(a), dtype=dout.dtype) for a in self.pieces]
-        attend_back(
-            dcontext,
-            *self.pieces,
-            cut(self.context, self.heads),
-            self.weights,
-            self.scale,
-            outs=[cut(a, self.heads) for a in outs],
-        )
-        dxs, dkeys, dvalues = (
-            layer.backward(a) for layer, a in zip((self.query, self.key, self.value), outs)
-        )
+        gradients = attend_back(dcontext, *self.cut, self.context, self.weights, self.scale)
+        layers = (self.query, self.key, self.value)
+        dxs, dkeys, dvalues = (layer.backward(join(d)) for layer, d in zip(layers, gradients))
         dkeys += dvalues
         if not self.to_self:
             return dxs, dkeys
@@ -165,7 +162,7 @@ class MultiHeadAttention(Model):
 
 
 def attend(
-    queries: Array, keys: Array, values: Array, hidden: Array | None, scale: float, out: Array | None = None
+    queries: Array, keys: Array, values: Array, hidden: Array | None, scale: float
 ) -> tuple[Array, Array]:
     """The weighted sums of the values, and the weights.
 
@@ -176,14 +173,13 @@ def attend(
     values : (..., Tk, e)
     hidden : booleans that broadcast to (..., Tq, Tk), or None; True hides a position
     scale : float
-    out : (..., Tq, e), optional, where the sums go
 
     Returns
     -------
     sums : (..., Tq, e)
     weights : (..., Tq, Tk)
     """
-    weights = xp.matmul(queries, keys.swapaxes(-1, -2))  # the scores; in place they become weights
+    weights = queries @ keys.swapaxes(-1, -2)  # the scores; in place they become weights
     if scale != 1:
         weights *= scale
     lowest = xp.finfo(weights.dtype).min
@@ -193,7 +189,7 @@ def attend(
         weights -= xp.maximum(weights.max(axis=-1, keepdims=True), lowest)  # finite, even if all are hidden
     xp.exp(weights, out=weights)
     weights /= xp.maximum(weights.sum(axis=-1, keepdims=True), xp.finfo(weights.dtype).tiny)
-    return xp.matmul(weights, values, out=out), weights
+    return weights @ values, weights
 
 
 def attend_back(
@@ -204,19 +200,16 @@ def attend_back(
     sums: Array,
     weights: Array,
     scale: float,
-    outs: list[Array] | None = None,
 ) -> tuple[Array, Array, Array]:
-    """The gradients of queries, keys and values, from that of the sums; they go into ``outs`` if given."""
-    dq_out, dk_out, dv_out = outs or (None, None, None)
-    dvalues = xp.matmul(weights.swapaxes(-1, -2), dsums, out=dv_out)
-    dscores = xp.matmul(dsums, values.swapaxes(-1, -2))  # of the weights; in place they become the scores'
+    """The gradients of queries, keys and values, from that of the sums."""
+    dvalues = weights.swapaxes(-1, -2) @ dsums
+    dscores = dsums @ values.swapaxes(-1, -2)  # of the weights; in place they become the scores'
     # The softmax takes from each the weighted mean of all, which is the same as the sums' with theirs.
     dscores -= (dsums * sums).sum(axis=-1, keepdims=True)
     dscores *= weights
     if scale != 1:
         dscores *= scale
-    dqueries = xp.matmul(dscores, keys, out=dq_out)
-    return dqueries, xp.matmul(dscores.swapaxes(-1, -2), queries, out=dk_out), dvalues
+    return dscores @ keys, dscores.swapaxes(-1, -2) @ queries, dvalues
 
 
 def hidden_positions(mask: Array | None, N: int, Tq: int, Tk: int, causal: bool = False) -> Array | None:
@@ -243,10 +236,10 @@ def cut(a: Array, heads: int) -> Array:
     return a.reshape(N, T, heads, D // heads).swapaxes(1, 2)
 
 
-def uncut_shape(a: Array) -> tuple[int, int, int]:
-    """What ``cut`` was given to make ``a``."""
+def join(a: Array) -> Array:
+    """(N, heads, T, d) as (N, T, heads * d): what ``cut`` took apart, as a copy."""
     N, heads, T, d = a.shape
-    return N, T, heads * d
+    return a.swapaxes(1, 2).reshape(N, T, heads * d)
 
 
 def require_sequences(name: str, xs: Array, N: int | None = None, size: int | None = None) -> None:

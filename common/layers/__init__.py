@@ -10,6 +10,7 @@ from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidW
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
+from common.layers.sequential import Sequential
 
 __all__ = [
     "GRU",
@@ -32,6 +33,7 @@ __all__ = [
     "PositionalEncoding",
     "RNNCell",
     "ReLU",
+    "Sequential",
     "Sigmoid",
     "SigmoidWithLoss",
     "Softmax",

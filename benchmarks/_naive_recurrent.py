@@ -20,6 +20,8 @@ def naive_step(a: dict[str, np.ndarray], lr: float, max_norm: float) -> Callable
     from common.training import clip_gradients
 
     class Unrolled(Model):
+        carried = ("h", "c")
+
         def __init__(self) -> None:
             self.h = self.c = np.zeros((len(a["xs"]), len(a["Wh"])), dtype=np.float32)
 

@@ -26,8 +26,7 @@ from benchmarks import leave_if_stopped
 from common.attentive import attentive
 from common.backend import Array
 from common.datasets import load_bible_pairs
-from common.language_model import set_apart
-from common.layers import Model, SoftmaxWithLoss, unique_parameters
+from common.layers import Model, SoftmaxWithLoss, evaluating, unique_parameters
 from common.optimizers import Adam
 from common.scale import record, rounded
 from common.seq2seq import Seq2Seq, answer
@@ -123,7 +122,7 @@ def loss_of(model: Seq2Seq, prepared: list[Batch]) -> float:
     """The mean loss of a word, without smoothing."""
     smoothing, model.loss.smoothing = model.loss.smoothing, 0.0
     total = count = 0.0
-    with set_apart(model):
+    with evaluating(model):
         for questions, answers in prepared:
             words = int((answers[:, 1:] > 0).sum())
             total += float(model.forward(questions, answers)) * words

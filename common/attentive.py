@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 from common.backend import FLOAT, Array, np, to_numpy, xp
 from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent, set_apart
+from common.language_model import recurrent
 from common.layers.attention import Attention, attend, attend_back
-from common.layers.base import Model
+from common.layers.base import Model, evaluating
 from common.layers.dense import Affine
 from common.layers.embedding import Embedding
-from common.layers.recurrent import LSTM, Bidirectional, LSTMCell
+from common.layers.recurrent import LSTM, Bidirectional, LSTMCell, Recurrent
 from common.questions import START, decode, encode, padding_mask
 from common.require import require_counts, require_mask
 from common.seq2seq import Seq2Seq, answer
@@ -32,14 +32,14 @@ class Stack(Model):
 
     Parameters
     ----------
-    layers : list of LSTM, or of Bidirectional
+    layers : list of recurrent layers, or of Bidirectional
         Each takes what the one below gives.
     residual : bool
         What goes into a layer is added to what comes out [He2016]_ [Wu2016]_, so that gradients have a way
         past it. (Not for the first layer, whose input is of another size.)
     """
 
-    def __init__(self, layers: Sequence[LSTM | Bidirectional], residual: bool = False) -> None:
+    def __init__(self, layers: Sequence[Recurrent | Bidirectional], residual: bool = False) -> None:
         self.layers, self.residual = list(layers), residual
 
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
@@ -51,8 +51,9 @@ class Stack(Model):
 
     def backward(self, dhs: Array, *dstates: Array) -> Array:
         """``dhs`` (N, T, H), and the gradients of ``states`` if something used them, to that of xs."""
+        parts = self.apart(dstates) if dstates else [()] * len(self.layers)
         for i, layer in reversed(list(enumerate(self.layers))):
-            dxs = layer.backward(dhs, *dstates[2 * i : 2 * i + 2])
+            dxs = layer.backward(dhs, *parts[i])
             dhs = dxs + dhs if self.residual and i > 0 else dxs
         return dhs
 
@@ -60,6 +61,13 @@ class Stack(Model):
     def states(self) -> tuple[Array, ...]:
         """The final states: ``h`` and ``c`` of the first layer, then of the second, and so on."""
         return tuple(part for layer in self.layers for part in layer.state)
+
+    def apart(self, states: Sequence[Array]) -> list[tuple[Array, ...]]:
+        """States of all layers, or their gradients, layer by layer."""
+        ends = np.cumsum([len(layer.state_names) for layer in self.layers]).tolist()
+        if len(states) != ends[-1]:
+            raise ValueError(f"states has {len(states)} parts; it should have {ends[-1]}.")
+        return [tuple(states[begin:end]) for begin, end in zip([0, *ends], ends)]
 
 
 class AttentionEncoder(Model):
@@ -144,8 +152,8 @@ class AttentionDecoder(Model):
 
     def forward(self, answers: Array, hs: Array, mask: Array, *states: Array) -> Array:
         """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
-        for i, layer in enumerate(self.stack.layers):
-            layer.set_state(*states[2 * i : 2 * i + 2])
+        for layer, own in zip(self.stack.layers, self.stack.apart(states)):
+            layer.set_state(*own)
         queries = self.stack.forward(self.embedding.forward(answers))  # (N, T, H)
         found = self.attention.forward(queries, hs, mask)
         return self.affine.forward(xp.concatenate([found, queries], axis=2))
@@ -298,7 +306,7 @@ def alignment(
     written = answer(model, ids, max_length)
     text = decode(written, characters)[0]
     read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
-    with set_apart(model):
+    with evaluating(model):
         model.decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
         weights = to_numpy(model.decoder.weights)[0]
     return text, (weights[:, ::-1] if reverse else weights)[: len(text)]

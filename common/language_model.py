@@ -17,7 +17,6 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from common.datasets import load_reviews
 from common.functions import log_softmax, softmax
 from common.generation import choose
 from common.initializers import gaussian, xavier, zeros
-from common.layers.base import Layer, Model, walk
+from common.layers.base import Layer, Model, evaluating, walk
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss
@@ -198,8 +197,8 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
     Parameters
     ----------
     model : Layer
-        ``model.forward(xs, ts, mask)`` returns the mean loss of the positions that the mask keeps. Its state
-        and its ``training`` are put back afterwards.
+        ``model.forward(xs, ts, mask)`` returns the mean loss of the positions that the mask keeps. Left as it
+        was, also in what it remembers for ``backward``.
     ids : whole numbers, one axis
     batch_size : int
         How many strands are read side by side.
@@ -207,7 +206,7 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
         How many words are read at a time; changes memory and speed, and not the result.
     """
     total, words = 0.0, 0
-    with set_apart(model), np.errstate(over="ignore", invalid="ignore"):  # seen in the result: it is infinite
+    with evaluating(model), np.errstate(over="ignore", invalid="ignore"):  # seen: the result is infinite
         for x, t, mask in whole_text(ids, batch_size, T):
             total += float(model.forward(x, t, mask)) * int(mask.sum())
             words += int(mask.sum())
@@ -239,7 +238,7 @@ def cache_perplexity(
     Parameters
     ----------
     model : LanguageModel
-        Its state and its ``training`` are put back afterwards.
+        Left as it was.
     ids : whole numbers, one axis
     size : int
         How many of the last states are kept.
@@ -258,7 +257,7 @@ def cache_perplexity(
     log_share = math.log(weight) if weight else -math.inf
     states = followers = None  # of the cache: (N, kept, H), and the word after each, (N, kept)
     total, words = 0.0, 0
-    with set_apart(model), np.errstate(divide="ignore"):  # the logarithm of 0 is meant
+    with evaluating(model), np.errstate(divide="ignore"):  # the logarithm of 0 is meant
         for x, t, mask in whole_text(ids, batch_size, T):
             hs = model.hidden(x)  # (N, steps, H)
             log_p = log_softmax(model.output.scores(hs))  # (N, steps, V)
@@ -305,22 +304,6 @@ def exp_of_mean(total: float, words: int) -> float:
     return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
 
 
-@contextmanager
-def set_apart(model: Layer) -> Iterator[None]:
-    """Inside ``with``, the model is not in training and begins at state zero; afterwards all is as before."""
-    training = model.training
-    memories = [(layer, layer.start) for _, layer in walk(model) if isinstance(layer, Recurrent)]
-    model.training = False
-    for layer, _ in memories:
-        layer.reset_state()
-    try:
-        yield
-    finally:
-        model.training = training
-        for layer, start in memories:
-            layer.start = start
-
-
 def continue_text(
     model: LanguageModel,
     ids: Sequence[int] | np.ndarray,
@@ -336,7 +319,7 @@ def continue_text(
     Parameters
     ----------
     model : LanguageModel
-        Or any model with stateful layers, ``predict``, and no dropout outside ``training``.
+        Or any model with stateful layers, ``predict``, and no dropout outside ``training``. Left as it was.
     ids : whole numbers
         The beginning of the text, at least one word; or N beginnings of one length, (N, T), that are all
         continued at once.
@@ -360,7 +343,7 @@ def continue_text(
     alone = read.ndim == 1
     read = np.atleast_2d(read)  # (N, T)
     written = np.empty((len(read), length), dtype=np.int64)
-    with set_apart(model):
+    with evaluating(model):
         for t in range(length):
             scores = model.predict(xp.asarray(read))[:, -1]  # (N, V)
             written[:, t] = choose(scores, rng, temperature, top_k, top_p, skip)
@@ -479,7 +462,7 @@ class LanguageModelTrainer(Trainer):
         return min(self.perplexities, default=math.inf)
 
     def _to_state_zero(self) -> None:
-        for _, layer in self._recurrent():
+        for _, layer in walk(self.model):
             layer.reset_state()
 
     def _measure(

@@ -27,8 +27,8 @@ import numpy as np
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.functions import log_softmax
 from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent, set_apart
-from common.layers.base import Layer, Model
+from common.language_model import recurrent
+from common.layers.base import Layer, Model, evaluating
 from common.layers.dense import Affine
 from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
@@ -209,7 +209,7 @@ def answer(model: Seq2Seq, questions: Array, max_length: int) -> Array:
     Parameters
     ----------
     model : Seq2Seq
-        Its ``training`` is put back afterwards. What it kept for ``backward`` is overwritten.
+        Left as it was, also in what it remembers for ``backward``.
     questions : (N, S) ids
     max_length : int
         The most characters to write, END included.
@@ -224,7 +224,7 @@ def answer(model: Seq2Seq, questions: Array, max_length: int) -> Array:
     answers = xp.full((len(questions), max_length), PAD, dtype=np.int32)
     rows = xp.arange(len(questions))  # the questions that are still being answered
     ids = xp.full(len(questions), START, dtype=np.int32)
-    with set_apart(model):
+    with evaluating(model):
         state = model.decoder.start(*model.encoder.forward(questions))
         for t in range(max_length):
             scores, state = model.decoder.step(ids, state)  # (rows, V)
@@ -267,7 +267,7 @@ def beam_search(model: Seq2Seq, questions: Array, max_length: int, width: int) -
     log_p[:, 0] = 0  # all begin alike, so only one counts
     finished = xp.zeros((N, width), dtype=bool)
     ids = xp.full(N * width, START, dtype=np.int32)
-    with set_apart(model):
+    with evaluating(model):
         memory = model.encoder.forward(questions)
         state = tuple(xp.repeat(part, width, axis=0) for part in model.decoder.start(*memory))
         for t in range(max_length):

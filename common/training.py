@@ -21,8 +21,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from common.backend import Array, to_numpy, xp
-from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
-from common.layers.recurrent import Recurrent
+from common.layers.base import Layer, Model, find_generators, held, hold, unique_parameters, walk
 from common.optimizers import Optimizer
 from common.require import require_count, require_positive
 from common.row_gradient import RowGradient
@@ -221,7 +220,8 @@ class Trainer:
         )
         with progress, interrupt_flag() as interrupted:
             while self.epoch < epochs:
-                self.model.training = True
+                if not in_training(self.model):  # all of it is at rest, as after loading: wake it
+                    self.model.training = True
                 if self.step == 0:
                     begin_epoch()
                 while self.step < per_epoch:
@@ -236,8 +236,12 @@ class Trainer:
                     self.epoch, self.step, self.order = self.epoch + 1, 0, None
                     self.epoch_losses.append(float(np.mean(self.history[-per_epoch:])))
                     progress.set_postfix(loss=f"{self.epoch_losses[-1]:.4g}", refresh=False)
+                    flags = [(layer, layer.training) for _, layer in walk(self.model)]
                     if on_epoch is not None:
                         on_epoch(self)
+                    if not in_training(self.model):
+                        for layer, training in flags:
+                            layer.training = training
                     save()
                 if interrupted:
                     save()
@@ -258,23 +262,26 @@ class Trainer:
             self.optimizer.lr = self.schedule(len(self.history))
         generators = find_generators(self.model)
         before = [rng.bit_generator.state for rng in generators]
-        memories = [(layer, layer.start) for _, layer in self._recurrent()]
+        kept = held(self.model)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen to right here
             loss = float(self.model.forward(x, t))
             self.model.backward()
             params, grads = unique_parameters(self.model)
+            if not params:
+                raise ValueError(
+                    f"{type(self.model).__name__} has no weights; its layers should be attributes of a "
+                    "Model, or stand in its lists, tuples or dictionaries."
+                )
             norm = clip_gradients(grads, self.max_grad_norm or math.inf)
             finite = math.isfinite(loss) and math.isfinite(norm)
             if not finite or loss > self.largest_loss:
                 for rng, state in zip(generators, before):
                     rng.bit_generator.state = state
-                for layer, start in memories:
-                    layer.start = start
+                hold(self.model, kept)
                 problem = "the loss exploded"
                 if not finite:
                     problem = f"{first_not_finite(self.model, x, t)} gave numbers that are not finite"
-                for layer, start in memories:
-                    layer.start = start
+                hold(self.model, kept)
                 raise FloatingPointError(
                     f"epoch {self.epoch + 1}, step {self.step + 1}: {problem} (the loss is {loss:.4g}); the "
                     "weights are as before this step, and a smaller lr, or max_grad_norm, may help."
@@ -285,10 +292,6 @@ class Trainer:
     def _generators(self) -> list[np.random.Generator]:
         """The generator of the trainer and those of the layers; one that they share comes more than once."""
         return [self.rng, *find_generators(self.model)]
-
-    def _recurrent(self) -> list[tuple[str, Recurrent]]:
-        """The layers that may carry a state from one step to the next, each with its name."""
-        return [(name, layer) for name, layer in walk(self.model) if isinstance(layer, Recurrent)]
 
     def _about(self) -> dict[str, Any]:
         """What must be the same in a run that continues another."""
@@ -307,9 +310,9 @@ class Trainer:
         for i, memory in enumerate(self.optimizer.state):
             for name, array in zip(self.optimizer.slots, memory):
                 arrays[f"optimizer/{i}/{name}"] = to_numpy(array)
-        for name, layer in self._recurrent():
-            for i, part in enumerate(layer.start or ()):
-                arrays[f"state/{name}/{i}"] = to_numpy(part)
+        for name, array in held(self.model).items():
+            if array is not None:
+                arrays[f"held/{name}"] = to_numpy(array)
         about = {
             "run": self._about(),
             "settings": self.optimizer.settings(),
@@ -349,11 +352,8 @@ class Trainer:
         ]
         for rng, state in zip(self._generators(), about["generators"]):
             rng.bit_generator.state = state
-        for name, layer in self._recurrent():
-            parts = [arrays.get(f"state/{name}/{i}") for i in range(len(layer.state_names))]
-            layer.reset_state()
-            if parts[0] is not None:
-                layer.set_state(*(xp.asarray(part) for part in parts))
+        saved = {name: arrays.get(f"held/{name}") for name in held(self.model)}
+        hold(self.model, {name: None if a is None else xp.asarray(a) for name, a in saved.items()})
         self.epoch, self.step = about["epoch"], about["step"]
         self.notes = about["notes"]
         self.order = arrays["order"] if len(arrays["order"]) else None
@@ -412,6 +412,11 @@ def require_data(x: Array, t: Array, batch_size: int) -> None:
         raise ValueError(
             f"batch_size is {batch_size!r}; it should be a whole number from 1 to {len(x)}, the size of x."
         )
+
+
+def in_training(model: Layer) -> bool:
+    """Whether any of its layers is in training."""
+    return any(layer.training for _, layer in walk(model))
 
 
 def first_not_finite(model: Layer, x: Array, t: Array) -> str:

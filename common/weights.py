@@ -10,17 +10,28 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
-from common.layers.base import Layer, unique_parameters
+from common.layers.base import Layer, held, hold, unique_parameters
+
+VOCABULARY = "vocabulary"
+"""Where in a weights file the words are: all of them, one a line, as bytes of UTF-8."""
 
 
-def save_weights(path: str | os.PathLike, model: Layer, dtype: str | type | None = None) -> None:
-    """Save the weights of a layer or model under their names, a shared weight once.
+def save_weights(
+    path: str | os.PathLike,
+    model: Layer,
+    dtype: str | type | None = None,
+    vocabulary: Iterable[str] | None = None,
+) -> None:
+    """Save the weights of a layer or model under their names, a shared weight once, and its ``buffers``.
+
+    What is carried over from one ``forward`` to the next belongs to the text that was being read, and is not
+    saved.
 
     Parameters
     ----------
@@ -28,14 +39,23 @@ def save_weights(path: str | os.PathLike, model: Layer, dtype: str | type | None
         The file, by custom ``something.npz``. Replaced in one step if it exists.
     model : Layer
     dtype : float type, optional
-        Type to store, for instance ``"float16"``: half the bytes, and about 3 digits instead of 7.
+        Type to store weights, for instance ``"float16"``: half the bytes, and about 3 digits instead of 7.
+    vocabulary : words in the order of their ids, optional
+        Kept in the same file, so that nobody has to find out which words the model knows; see
+        ``load_vocabulary``.
 
     Raises
     ------
     ValueError
-        A weight is too large for ``dtype``, which would store infinity.
+        A weight is too large for ``dtype``, which would store infinity; or a word holds a line break.
     """
-    arrays = {}
+    buffers = held(model, carried=False)
+    arrays = {name: to_numpy(array) for name, array in buffers.items() if array is not None}
+    if vocabulary is not None:
+        words = list(vocabulary)
+        if any("\n" in word for word in words):
+            raise ValueError("a word of vocabulary holds a line break; words should have none to be saved.")
+        arrays[VOCABULARY] = np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
     for name, param in named_weights(model).items():
         array = to_numpy(param)
         if dtype is not None:
@@ -52,7 +72,7 @@ def save_weights(path: str | os.PathLike, model: Layer, dtype: str | type | None
 
 
 def load_weights(path: str | os.PathLike, model: Layer) -> None:
-    """Load weights into the arrays that the model already has, each in its own float type.
+    """Load weights into the arrays that the model already has, each in its own float type, and its buffers.
 
     Everything is checked before the first number is changed, so the model is either loaded or as it was.
 
@@ -63,7 +83,40 @@ def load_weights(path: str | os.PathLike, model: Layer) -> None:
     ValueError
         The file is damaged, lacks a weight, has one that the model lacks, or has one of another shape.
     """
-    assign(named_weights(model), read_npz(path), f"{path}")
+    arrays, buffers, source = read_npz(path), held(model, carried=False), f"{path}"
+    arrays.pop(VOCABULARY, None)
+    kept = {name: arrays.pop(name) for name in buffers if name in arrays}
+    lost = [name for name, array in buffers.items() if array is not None and name not in kept]
+    if lost:
+        raise ValueError(f"{source} was saved from another model: it lacks {', '.join(lost)}.")
+    for name, array in kept.items():
+        if buffers[name] is not None:
+            require_shape(name, array, buffers[name].shape, source)
+            kept[name] = array.astype(buffers[name].dtype)
+    assign(named_weights(model), arrays, source)
+    hold(model, {name: xp.asarray(array) for name, array in kept.items()})
+
+
+def load_vocabulary(path: str | os.PathLike) -> list[str]:
+    """The words that ``save_weights`` has put into a file, in the order of their ids.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged, or has no words.
+    """
+    arrays = read_npz(path)
+    if VOCABULARY not in arrays:
+        raise ValueError(f"{path} holds no vocabulary; it should be saved with one.")
+    return arrays[VOCABULARY].tobytes().decode().split("\n")
+
+
+def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...], source: str) -> None:
+    """Raise unless an array of a file has the shape that it has in the model."""
+    if array.shape != shape:
+        raise ValueError(f"{name} in {source} has shape {array.shape}, not {shape}.")
 
 
 def named_weights(model: Layer) -> dict[str, Array]:
@@ -86,8 +139,7 @@ def assign(params: Mapping[str, Array], arrays: Mapping[str, np.ndarray], source
             f"and has {', '.join(unknown) or 'nothing'} that this model lacks."
         )
     for name, param in params.items():
-        if arrays[name].shape != param.shape:
-            raise ValueError(f"{name} in {source} has shape {arrays[name].shape}, not {param.shape}.")
+        require_shape(name, arrays[name], param.shape, source)
         if not np.issubdtype(arrays[name].dtype, np.floating):
             raise ValueError(f"{name} in {source} holds {arrays[name].dtype}; it should hold floats.")
     for name, param in params.items():

@@ -2,7 +2,16 @@
 
 from common.layers.activation import ReLU, Sigmoid, Softmax, Tanh
 from common.layers.attention import Attention, MultiHeadAttention
-from common.layers.base import Layer, Model, find_generators, unique_parameters, walk
+from common.layers.base import (
+    Layer,
+    Model,
+    evaluating,
+    find_generators,
+    held,
+    hold,
+    unique_parameters,
+    walk,
+)
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
@@ -40,7 +49,10 @@ __all__ = [
     "SoftmaxWithLoss",
     "Tanh",
     "VariationalDropout",
+    "evaluating",
     "find_generators",
+    "held",
+    "hold",
     "unique_parameters",
     "walk",
 ]

@@ -205,11 +205,12 @@ class Recurrent(Layer):
         self.stateful = stateful
         self.reset_state()
 
-    # The state between two calls of forward
+    # The state between two calls of forward; after reset_state the next begins at zero
 
-    def reset_state(self) -> None:
-        """Let the next ``forward`` begin at zero."""
-        self.start: tuple[Array, ...] | None = None
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """``start_h``, for the LSTM ``start_h, start_c``: the state in which the next ``forward`` begins."""
+        return tuple(f"start_{name}" for name in self.state_names)
 
     def set_state(self, *state: Array) -> None:
         """Let the next ``forward`` begin in this state: ``h``, for the LSTM ``h, c``, each (N, H)."""
@@ -223,7 +224,8 @@ class Recurrent(Layer):
             require_float(name, part, like=Wx)
             if part.ndim != 2 or part.shape[1] != len(Wh):
                 raise ValueError(f"{name} has shape {part.shape}; it should be (N, {len(Wh)}).")
-        self.start = tuple(part.copy() for part in state)
+        for name, part in zip(self.carried, state):
+            setattr(self, name, part.copy())
 
     @property
     def h(self) -> Array:
@@ -266,7 +268,9 @@ class Recurrent(Layer):
             states[0] = self._ordered(first)
         self.unroll(a.reshape(T, N, -1), *self.states)
         self.state = tuple(self._put_back(states[T]) for states in self.states)
-        self.start = self.state if self.stateful else None
+        self.reset_state()
+        if self.stateful:
+            vars(self).update(zip(self.carried, self.state))
         return self._put_back(self.states[0][1:].swapaxes(0, 1))
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
@@ -282,6 +286,11 @@ class Recurrent(Layer):
         Wx = self.params[0]
         T, N, H = self.states[0][1:].shape
         require_shape("dhs", dhs, (N, T, H))
+        if len(dstate) > len(self.state_names):
+            raise ValueError(
+                f"dstate has {len(dstate)} parts; it should have at most {len(self.state_names)}: "
+                f"{', '.join(f'd{name}' for name in self.state_names)}."
+            )
         back = [xp.zeros((N, H), dtype=dhs.dtype) for _ in self.states]
         for name, total, given in zip(self.state_names, back, dstate):
             require_shape(f"d{name}", given, (N, H))
@@ -347,15 +356,16 @@ class Recurrent(Layer):
                 xp.copyto(states[t + 1], states[t], where=self.held[t])
 
     def _first_state(self, N: int) -> tuple[Array, ...] | tuple[int, ...]:
-        if self.start is None:
-            return (0,) * len(self.state_names)
-        for name, part in zip(self.state_names, self.start):
+        start = tuple(getattr(self, name) for name in self.carried)
+        if start[0] is None:
+            return (0,) * len(start)
+        for name, part in zip(self.state_names, start):
             if len(part) != N:
                 raise ValueError(
                     f"the state {name} is of {len(part)} sequences; it should be of {N}, as xs is: "
                     "call reset_state() before another batch size."
                 )
-        return self.start
+        return start
 
     def sizes(self) -> dict[str, object]:
         return {"D": len(self.params[0]), "H": len(self.params[1]), "stateful": self.stateful}
@@ -587,6 +597,10 @@ class Bidirectional(Model):
                 f"leftward takes inputs of {len(leftward.params[0])} numbers; it should take "
                 f"{len(rightward.params[0])}, as rightward does."
             )
+        if rightward.state_names != leftward.state_names:
+            raise ValueError(
+                f"rightward is {rightward!r} and leftward is {leftward!r}; both should have the same states."
+            )
         self.rightward, self.leftward = rightward, leftward
 
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
@@ -610,6 +624,11 @@ class Bidirectional(Model):
             require_last_axis("dstate", d, 2 * H)
         dxs = self.rightward.backward(dhs[:, :, :H], *(d[:, :H] for d in dstate))
         return dxs + self.leftward.backward(dhs[:, ::-1, H:], *(d[:, H:] for d in dstate))[:, ::-1]
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Those of the layers: what ``state`` consists of."""
+        return self.rightward.state_names
 
     @property
     def state(self) -> tuple[Array, ...]:

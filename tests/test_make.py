@@ -5,8 +5,9 @@ import pytest
 
 from common.checks import check_layer
 from common.initializers import he
-from common.layers import GRU, LSTM, RNN, Sequential, Tanh
+from common.layers import GRU, LSTM, RNN, Tanh
 from common.layers.make import Make
+from common.layers.sequential import Sequential
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidW
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
-from common.layers.sequential import Sequential
 
 __all__ = [
     "GRU",
@@ -42,7 +41,6 @@ __all__ = [
     "PositionalEncoding",
     "RNNCell",
     "ReLU",
-    "Sequential",
     "Sigmoid",
     "SigmoidWithLoss",
     "Softmax",

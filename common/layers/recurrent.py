@@ -174,6 +174,71 @@ class GRUCell(Cell):
         return dax @ Wx.T, dah @ Wh.T + dh_next * z
 
 
+class Lengths:
+    """Which sequences of a batch are read at which step, for batches in which some are shorter than others.
+
+    With padding at one end, sequences in order of their length are such that at each step the first few are
+    read and the rest are not: the rest need not be computed. With any other mask all are computed, and where
+    it is False the state of the step before is put back.
+
+    Parameters
+    ----------
+    N, T : int
+        Sequences, and steps.
+    mask : (N, T) booleans, optional
+        False where nothing is read.
+    shortens : bool
+        Whether the layer's loop knows how to leave out sequences that are over.
+
+    Attributes
+    ----------
+    order : (N,) ids or None
+        In which order the sequences are computed, where some are left out.
+    active : list of T numbers
+        How many sequences, the first ones, are computed at each step.
+    held : (T, N, 1) booleans or None
+        True where the state is carried over though it was computed.
+    """
+
+    def __init__(self, N: int, T: int, mask: Array | None, shortens: bool) -> None:
+        self.order, self.active, self.held = None, [N] * T, None
+        if mask is None:
+            return
+        order = xp.argsort(-mask.sum(axis=1), kind="stable")
+        active = mask.sum(axis=0)  # (T,)
+        first = xp.arange(N)[:, None] < active  # (N, T)
+        if shortens and bool((mask[order] == first).all()):
+            self.order, self.active = order, active.tolist()
+        else:
+            self.held = ~mask.T[:, :, None]
+
+    def ordered(self, a: Array | int) -> Array | int:
+        """Sequences (N, ...) in the order in which they are computed."""
+        return a if self.order is None or isinstance(a, int) else a[self.order]
+
+    def put_back(self, a: Array) -> Array:
+        """Sequences (N, ...) in the order in which they came, as a copy."""
+        if self.order is None:
+            return a.copy()
+        usual = xp.empty(a.shape, dtype=a.dtype)
+        usual[self.order] = a
+        return usual
+
+    def carry_over(self, t: int, all_states: tuple[Array, ...]) -> None:
+        """After step ``t``: where nothing was read, the states (T + 1, N, H) stay as they were."""
+        for states in all_states:
+            if self.active[t] < states.shape[1]:
+                states[t + 1, self.active[t] :] = states[t, self.active[t] :]
+            if self.held is not None:
+                xp.copyto(states[t + 1], states[t], where=self.held[t])
+
+    def read(self) -> Array | None:
+        """Which of the ``T * N`` rows were computed; None if all."""
+        if self.order is None:
+            return None
+        return xp.flatnonzero(xp.arange(len(self.order)) < xp.asarray(self.active)[:, None])
+
+
 class Recurrent(Layer):
     """What the three layers share: states, masks, and the products over all time steps at once.
 
@@ -239,6 +304,17 @@ class Recurrent(Layer):
 
     # All steps
 
+    def check(self, xs: Array, mask: Array | None = None) -> None:
+        """Raise unless ``xs`` is (N, T, D), of the type of the weights, and ``mask`` (N, T)."""
+        Wx = self.params[0]
+        require_float("xs", xs, like=Wx)
+        if xs.ndim != 3 or xs.shape[2] != len(Wx) or 0 in xs.shape:
+            raise ValueError(
+                f"xs has shape {xs.shape}; it should be (N, T, {len(Wx)}), with N and T at least 1."
+            )
+        if mask is not None:
+            require_mask("mask", mask, xs.shape[:2])
+
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
         """Return the hidden states of all steps, (N, T, H).
 
@@ -249,29 +325,22 @@ class Recurrent(Layer):
             Where it is False (padding, say) nothing happens: the state of the step before is carried over,
             and the input counts for nothing. So the last step holds the final state of short sequences too.
         """
-        Wx, Wh, b, *_ = self.params
-        require_float("xs", xs, like=Wx)
-        D, H = len(Wx), len(Wh)
-        if xs.ndim != 3 or xs.shape[2] != D or 0 in xs.shape:
-            raise ValueError(f"xs has shape {xs.shape}; it should be (N, T, {D}), with N and T at least 1.")
-        N, T, _ = xs.shape
-        self.held = None  # (T, N, 1), True where the state is carried over
-        self.order, self.active = None, [N] * T
-        if mask is not None:
-            require_mask("mask", mask, (N, T))
-            self._leave_out(mask)
-        self.x = time_first(self._ordered(xs)).reshape(T * N, D)
+        self.check(xs, mask)
+        Wx, _, b, *_ = self.params
+        (N, T, D), H = xs.shape, len(self.params[1])
+        self.lengths = lengths = Lengths(N, T, mask, self.shortens)
+        self.x = time_first(lengths.ordered(xs)).reshape(T * N, D)
         a = self.x @ Wx
         a += b
         self.states = tuple(xp.empty((T + 1, N, H), dtype=a.dtype) for _ in self.state_names)
         for states, first in zip(self.states, self._first_state(N)):
-            states[0] = self._ordered(first)
+            states[0] = lengths.ordered(first)
         self.unroll(a.reshape(T, N, -1), *self.states)
-        self.state = tuple(self._put_back(states[T]) for states in self.states)
+        self.state = tuple(lengths.put_back(states[T]) for states in self.states)
         self.reset_state()
         if self.stateful:
             vars(self).update(zip(self.carried, self.state))
-        return self._put_back(self.states[0][1:].swapaxes(0, 1))
+        return lengths.put_back(self.states[0][1:].swapaxes(0, 1))
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
         """Return the gradient of xs, (N, T, D); ``dstate`` then holds that of the first state.
@@ -283,7 +352,7 @@ class Recurrent(Layer):
         *dstate : (N, H) each, optional
             Gradient of the final state, if something used it besides: ``dh``, for the LSTM ``dh, dc``.
         """
-        Wx = self.params[0]
+        Wx, lengths = self.params[0], self.lengths
         T, N, H = self.states[0][1:].shape
         require_shape("dhs", dhs, (N, T, H))
         if len(dstate) > len(self.state_names):
@@ -294,21 +363,21 @@ class Recurrent(Layer):
         back = [xp.zeros((N, H), dtype=dhs.dtype) for _ in self.states]
         for name, total, given in zip(self.state_names, back, dstate):
             require_shape(f"d{name}", given, (N, H))
-            total += self._ordered(given)
-        dax, dah = self.unroll_back(time_first(self._ordered(dhs)), *back)  # (T, N, gates * H) each
-        self.dstate = tuple(self._put_back(d) for d in self.dstate)
+            total += lengths.ordered(given)
+        dax, dah = self.unroll_back(time_first(lengths.ordered(dhs)), *back)  # (T, N, gates * H) each
+        self.dstate = tuple(lengths.put_back(d) for d in self.dstate)
         x, before = self.x, self.states[0][:-1].reshape(T * N, H)  # the state in which each step began
         dax, dah = dax.reshape(T * N, -1), dah.reshape(T * N, -1)
-        if self.order is not None:  # what was left out adds nothing to the products below
-            read = xp.flatnonzero(xp.arange(N) < xp.asarray(self.active)[:, None])
+        read = lengths.read()
+        if read is not None:  # what was left out adds nothing to the products below
             x, before, dax, dah = (rows[read] for rows in (x, before, dax, dah))
         biases = [da.sum(axis=0) for da, _ in zip((dax, dah), self.names[2:])]
         self.grads = [x.T @ dax, before.T @ dah, *biases]
         dxs = dax @ Wx.T
-        if self.order is not None:
+        if read is not None:
             dxs, some = xp.zeros(self.x.shape, dtype=dxs.dtype), dxs
             dxs[read] = some
-        return self._put_back(dxs.reshape(T, N, -1).swapaxes(0, 1))
+        return lengths.put_back(dxs.reshape(T, N, -1).swapaxes(0, 1))
 
     def unroll(self, a: Array, *states: Array) -> None:
         """Go through time: ``a`` (T, N, gates * H) holds what the inputs give to each gate; fill ``states``
@@ -319,41 +388,6 @@ class Recurrent(Layer):
         """Go back through time: ``dhs`` (T, N, H); return what ``x Wx`` and ``h Wh`` get back, and leave the
         gradient of the first state in ``self.dstate``."""
         raise NotImplementedError
-
-    def _leave_out(self, mask: Array) -> None:
-        """Find what a mask (N, T) spares us.
-
-        With padding at one end, sequences in order of their length are such that at each step the first few
-        are read and the rest are not: the rest need not be computed. Any other mask is kept in ``held``.
-        """
-        order = xp.argsort(-mask.sum(axis=1), kind="stable")
-        active = mask.sum(axis=0)  # (T,)
-        first = xp.arange(len(mask))[:, None] < active  # (N, T)
-        if self.shortens and bool((mask[order] == first).all()):
-            self.order, self.active = order, active.tolist()
-        else:
-            self.held = ~mask.T[:, :, None]
-
-    def _ordered(self, a: Array | int) -> Array | int:
-        """Sequences (N, ...) in the order in which they are computed."""
-        return a if self.order is None or isinstance(a, int) else a[self.order]
-
-    def _put_back(self, a: Array) -> Array:
-        """Sequences (N, ...) in the order in which they came, as a copy."""
-        if self.order is None:
-            return a.copy()
-        usual = xp.empty(a.shape, dtype=a.dtype)
-        usual[self.order] = a
-        return usual
-
-    def carry_over(self, t: int) -> None:
-        """After step ``t``: where the mask is False, put back the state from before."""
-        if self.active[t] < self.states[0].shape[1]:
-            for states in self.states:
-                states[t + 1, self.active[t] :] = states[t, self.active[t] :]
-        if self.held is not None:
-            for states in self.states:
-                xp.copyto(states[t + 1], states[t], where=self.held[t])
 
     def _first_state(self, N: int) -> tuple[Array, ...] | tuple[int, ...]:
         start = tuple(getattr(self, name) for name in self.carried)
@@ -390,18 +424,19 @@ class RNN(Recurrent):
             xp.matmul(h[t], Wh, out=h[t + 1])
             h[t + 1] += a[t]
             xp.tanh(h[t + 1], out=h[t + 1])
-            self.carry_over(t)
+            self.lengths.carry_over(t, self.states)
 
     def unroll_back(self, dhs: Array, dh: Array) -> tuple[Array, Array]:
+        held = self.lengths.held
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view
         h = self.states[0]
         da = 1 - h[1:] * h[1:]  # the slopes, (T, N, H); the loop makes them gradients
-        if self.held is not None:
-            da *= ~self.held
+        if held is not None:
+            da *= ~held
         for t in reversed(range(len(da))):
             dh += dhs[t]
             da[t] *= dh
-            carried = None if self.held is None else dh * self.held[t]
+            carried = None if held is None else dh * held[t]
             xp.matmul(da[t], WhT, out=dh)
             if carried is not None:
                 dh += carried
@@ -437,6 +472,7 @@ class LSTM(Recurrent):
         return self.dstate[1]
 
     def unroll(self, a: Array, h: Array, c: Array) -> None:
+        held, active = self.lengths.held, self.lengths.active
         Wh = self.params[1]
         T, N, H = h[1:].shape
         self.gate_values = by_gate(a, 4)  # (T, 4, N, H), after the loop
@@ -446,25 +482,26 @@ class LSTM(Recurrent):
         gates = xp.empty((4, N, H), dtype=a.dtype)
         i_g = xp.empty((N, H), dtype=a.dtype)
         for t in range(T):
-            n = slice(self.active[t])  # the sequences that are not over
+            n = slice(active[t])  # the sequences that are not over
             xp.matmul(h[t, n], Wh, out=sums[n])
             sums[n] += a[t, n]
             gates[:, n] = sums_by_gate[:, n]  # each gate in one piece of memory
             o, i, f, g = gates[:, n]
             sigmoid(gates[:3, n], out=gates[:3, n])
             xp.tanh(g, out=g)
-            if self.held is not None:  # take in nothing, keep all: the cell is carried over
-                xp.copyto(gates[:2], 0, where=self.held[t])
-                xp.copyto(f, 1, where=self.held[t])
+            if held is not None:  # take in nothing, keep all: the cell is carried over
+                xp.copyto(gates[:2], 0, where=held[t])
+                xp.copyto(f, 1, where=held[t])
             xp.multiply(f, c[t, n], out=c[t + 1, n])
             xp.multiply(i, g, out=i_g[n])
             c[t + 1, n] += i_g[n]
             xp.tanh(c[t + 1, n], out=self.tanh_c[t, n])
             xp.multiply(o, self.tanh_c[t, n], out=h[t + 1, n])
             self.gate_values[t, :, n] = gates[:, n]
-            self.carry_over(t)
+            self.lengths.carry_over(t, self.states)
 
     def unroll_back(self, dhs: Array, dh: Array, dc: Array) -> tuple[Array, Array]:
+        held, active = self.lengths.held, self.lengths.active
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view
         _, c = self.states
         T, N, H = dhs.shape
@@ -473,7 +510,7 @@ class LSTM(Recurrent):
         gates, dgates = xp.empty((2, 4, N, H), dtype=da.dtype)
         by_h = xp.empty((N, H), dtype=da.dtype)
         for t in reversed(range(T)):
-            n = slice(self.active[t])
+            n = slice(active[t])
             gates[:, n] = self.gate_values[t, :, n]
             (o, i, f, g), sigmoids = gates[:, n], gates[:3, n]
             (do, di, df, dg), dsigmoids = dgates[:, n], dgates[:3, n]
@@ -494,8 +531,8 @@ class LSTM(Recurrent):
             dgates[1:, n] *= dc[n]
             dc[n] *= f
             da_by_gate[t, :, n] = dgates[:, n]
-            da[t, self.active[t] :] = 0  # what was not read learns nothing
-            carried = None if self.held is None else dh * self.held[t]
+            da[t, active[t] :] = 0  # what was not read learns nothing
+            carried = None if held is None else dh * held[t]
             xp.matmul(da[t, n], WhT, out=dh[n])
             if carried is not None:
                 dh += carried
@@ -519,6 +556,7 @@ class GRU(Recurrent):
     gates = 3
 
     def unroll(self, a: Array, h: Array) -> None:
+        held = self.lengths.held
         _, Wh, _, bh = self.params
         T, N, H = h[1:].shape
         self.gate_values = by_gate(a, 3)  # (T, 3, N, H), after the loop
@@ -538,13 +576,13 @@ class GRU(Recurrent):
             from_h[2] *= r
             n += from_h[2]
             xp.tanh(n, out=n)
-            if self.held is not None:  # keep all: then backward carries the gradient over
-                xp.copyto(z, 1, where=self.held[t])
+            if held is not None:  # keep all: then backward carries the gradient over
+                xp.copyto(z, 1, where=held[t])
             xp.subtract(h[t], n, out=h[t + 1])  # (1 - z) n + z h is n + z (h - n)
             h[t + 1] *= z
             h[t + 1] += n
             self.gate_values[t] = gates
-            self.carry_over(t)
+            self.lengths.carry_over(t, self.states)
 
     def unroll_back(self, dhs: Array, dh: Array) -> tuple[Array, Array]:
         WhT = xp.ascontiguousarray(self.params[1].T)  # faster, in many small products, than a view

@@ -14,12 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.backend import FLOAT, Array, np, to_numpy, xp
-from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent
 from common.layers.attention import Attention, attend, attend_back
 from common.layers.base import Model, evaluating
-from common.layers.dense import Affine
-from common.layers.embedding import Embedding
+from common.layers.make import Make
 from common.layers.recurrent import LSTM, Bidirectional, LSTMCell, Recurrent
 from common.questions import START, decode, encode, padding_mask
 from common.require import require_counts, require_mask
@@ -96,21 +93,20 @@ class AttentionEncoder(Model):
         depth: int = 1,
         residual: bool = False,
         bidirectional: bool = False,
+        *,
         dtype: type = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
         if bidirectional and H % 2:
             raise ValueError(f"H is {H}; it should be even when bidirectional=True.")
-        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
-        layers = []
-        for i in range(depth):
-            width = D if i == 0 else H
-            one_way = [
-                recurrent(LSTM, rng, width, H // (1 + bidirectional), dtype=dtype)
-                for _ in range(1 + bidirectional)
-            ]
-            layers.append(Bidirectional(*one_way) if bidirectional else one_way[0])
-        self.stack = Stack(layers, residual)
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D, scale=D**-0.5)
+        widths = [D, *[H] * (depth - 1)]
+        if bidirectional:
+            ways = [[make.recurrent(LSTM, width, H // 2) for _ in range(2)] for width in widths]
+            self.stack = Stack([Bidirectional(*both) for both in ways], residual)
+        else:
+            self.stack = Stack([make.recurrent(LSTM, width, H) for width in widths], residual)
 
     def forward(self, questions: Array) -> tuple[Array, ...]:
         """Ids (N, S) to the memory: all states (N, S, H), the mask (N, S), the final states (N, H)."""
@@ -140,15 +136,15 @@ class AttentionDecoder(Model):
         rng: np.random.Generator,
         depth: int = 1,
         residual: bool = False,
+        *,
         dtype: type = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
-        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
-        self.stack = Stack(
-            [recurrent(LSTM, rng, D if i == 0 else H, H, dtype=dtype) for i in range(depth)], residual
-        )
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D, scale=D**-0.5)
+        self.stack = Stack([make.recurrent(LSTM, D if i == 0 else H, H) for i in range(depth)], residual)
         self.attention = Attention()
-        self.affine = Affine(xavier(rng, 2 * H, V, dtype=dtype), zeros(V, dtype=dtype))
+        self.affine = make.affine(2 * H, V)
 
     def forward(self, answers: Array, hs: Array, mask: Array, *states: Array) -> Array:
         """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
@@ -193,12 +189,12 @@ class LookFirstDecoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
-        self.embedding = Embedding(gaussian(rng, V, D, scale=D**-0.5, dtype=dtype))
-        lstm = recurrent(LSTM, rng, D + H, H, dtype=dtype)
-        self.cell = LSTMCell(*lstm.params)
-        self.affine = Affine(xavier(rng, 2 * H, V, dtype=dtype), zeros(V, dtype=dtype))
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D, scale=D**-0.5)
+        self.cell = LSTMCell(*make.recurrent(LSTM, D + H, H).params)
+        self.affine = make.affine(2 * H, V)
 
     def forward(self, answers: Array, hs: Array, mask: Array, h: Array, c: Array) -> Array:
         """Ids (N, T) and the memory to scores (N, T, V) of what follows each."""
@@ -261,19 +257,21 @@ def attentive(
     D: int,
     H: int,
     rng: np.random.Generator,
-    dtype: type = FLOAT,
     depth: int = 1,
     residual: bool = False,
     bidirectional: bool = False,
+    *,
+    dtype: type = FLOAT,
 ) -> Seq2Seq:
     """Encoder and decoder with attention after the decoder's LSTM."""
-    encoder = AttentionEncoder(V, D, H, rng, depth, residual, bidirectional, dtype)
-    return Seq2Seq(encoder, AttentionDecoder(V, D, H, rng, depth, residual, dtype))
+    encoder = AttentionEncoder(V, D, H, rng, depth, residual, bidirectional, dtype=dtype)
+    return Seq2Seq(encoder, AttentionDecoder(V, D, H, rng, depth, residual, dtype=dtype))
 
 
-def looking_first(V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> Seq2Seq:
+def looking_first(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
     """Encoder and decoder with attention before the decoder's LSTM."""
-    return Seq2Seq(AttentionEncoder(V, D, H, rng, dtype=dtype), LookFirstDecoder(V, D, H, rng, dtype))
+    encoder = AttentionEncoder(V, D, H, rng, dtype=dtype)
+    return Seq2Seq(encoder, LookFirstDecoder(V, D, H, rng, dtype=dtype))
 
 
 def alignment(

@@ -15,26 +15,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.backend import FLOAT, Array, np, xp
-from common.initializers import gaussian, he, xavier, zeros
+from common.initializers import he, zeros
 from common.layers import (
     Affine,
     Dropout,
     Embedding,
     Layer,
     LayerNorm,
-    MatMul,
     Model,
     MultiHeadAttention,
     PositionalEncoding,
     ReLU,
     SoftmaxWithLoss,
 )
+from common.layers.make import Make
 from common.questions import padding_mask
 from common.require import require_count, require_counts, require_positive
 from common.seq2seq import Seq2Seq
 
 
-class Network(Model):
+class FeedForward(Model):
     """The same two-layer network for each position: Affine, ReLU, Affine."""
 
     def __init__(self, affine1: Affine, affine2: Affine) -> None:
@@ -99,7 +99,7 @@ class EncoderBlock(Model):
     Parameters
     ----------
     attention : Residual around MultiHeadAttention
-    network : Residual around Network
+    network : Residual around FeedForward
     """
 
     def __init__(self, attention: Residual, network: Residual) -> None:
@@ -121,7 +121,7 @@ class DecoderBlock(Model):
     ----------
     attention : Residual around MultiHeadAttention with ``causal=True``
     cross : Residual around MultiHeadAttention
-    network : Residual around Network
+    network : Residual around FeedForward
     """
 
     def __init__(self, attention: Residual, cross: Residual, network: Residual) -> None:
@@ -165,7 +165,7 @@ class DecoderBlock(Model):
         return self.network.forward(self.cross.leave(y, found)), [keys, values, memory_keys, memory_values]
 
 
-class Embed(Model):
+class PositionedEmbedding(Model):
     """Ids to vectors that know their position: Embedding times ``sqrt(D)``, positions added, dropout.
 
     The embedding's numbers begin with a variance of ``1 / D``, because its rows also serve as weights when
@@ -191,7 +191,9 @@ class Embed(Model):
 class TransformerEncoder(Model):
     """Embedding with positions, blocks, and with ``norm_first`` a last layer normalization."""
 
-    def __init__(self, embed: Embed, blocks: list[EncoderBlock], norm: LayerNorm | None = None) -> None:
+    def __init__(
+        self, embed: PositionedEmbedding, blocks: list[EncoderBlock], norm: LayerNorm | None = None
+    ) -> None:
         self.embed, self.blocks, self.norm = embed, blocks, norm
 
     def forward(self, questions: Array) -> tuple[Array, Array]:
@@ -214,7 +216,11 @@ class TransformerDecoder(Model):
     """Embedding with positions, blocks that look at the memory, and a score for each possible next word."""
 
     def __init__(
-        self, embed: Embed, blocks: list[DecoderBlock], affine: Affine, norm: LayerNorm | None = None
+        self,
+        embed: PositionedEmbedding,
+        blocks: list[DecoderBlock],
+        affine: Affine,
+        norm: LayerNorm | None = None,
     ) -> None:
         self.embed, self.blocks, self.norm, self.affine = embed, blocks, norm, affine
 
@@ -257,13 +263,14 @@ def transformer(
     D: int,
     H: int,
     rng: np.random.Generator,
-    dtype: type = FLOAT,
     depth: int = 2,
     heads: int = 4,
     dropout: float = 0.0,
     norm_first: bool = True,
     tied: bool = True,
     smoothing: float = 0.0,
+    *,
+    dtype: type = FLOAT,
 ) -> Seq2Seq:
     """A Transformer, for questions and answers from one vocabulary.
 
@@ -291,67 +298,58 @@ def transformer(
         Of the targets; see SoftmaxWithLoss.
     """
     require_counts(V=V, D=D, H=H, depth=depth)
-    make = Maker(D, H, rng, heads, dropout, norm_first, dtype)
-    W = gaussian(rng, V, D, scale=D**-0.5, dtype=dtype)
-    W_answers, W_scores = (W, W.T) if tied else (W.copy(), xavier(rng, D, V, dtype=dtype))
+    make = Make(rng, dtype)
+    blocks = Blocks(make, D, H, heads, dropout, norm_first)
+    W = make.embedding(V, D, scale=D**-0.5).params[0]
+    W_answers, scores = (W, Affine(W.T, zeros(V, dtype=dtype))) if tied else (W.copy(), make.affine(D, V))
     encoder = TransformerEncoder(
-        Embed(W, make.drop()),
-        [EncoderBlock(make.around(make.attention()), make.around(make.network())) for _ in range(depth)],
-        make.norm() if norm_first else None,
+        PositionedEmbedding(W, blocks.drop()),
+        [blocks.encoder() for _ in range(depth)],
+        blocks.last_norm(),
     )
     decoder = TransformerDecoder(
-        Embed(W_answers, make.drop()),
-        [
-            DecoderBlock(
-                make.around(make.attention(causal=True)),
-                make.around(make.attention()),
-                make.around(make.network()),
-            )
-            for _ in range(depth)
-        ],
-        Affine(W_scores, zeros(V, dtype=dtype)),
-        make.norm() if norm_first else None,
+        PositionedEmbedding(W_answers, blocks.drop()),
+        [blocks.decoder() for _ in range(depth)],
+        scores,
+        blocks.last_norm(),
     )
     return Seq2Seq(encoder, decoder, SoftmaxWithLoss(smoothing))
 
 
-@dataclass
-class Maker:
-    """Makes the parts of a Transformer, with weights to begin with."""
+@dataclass(frozen=True)
+class Blocks:
+    """Makes the blocks of one Transformer, which all have the same sizes and settings."""
 
+    make: Make
     D: int
     H: int
-    rng: np.random.Generator
     heads: int
     dropout: float
     norm_first: bool
-    dtype: type
 
-    def drop(self) -> Dropout | None:
-        return Dropout(self.dropout, self.rng) if self.dropout else None
+    def encoder(self) -> EncoderBlock:
+        return EncoderBlock(self.around(self.attention()), self.around(self.feed_forward()))
 
-    def norm(self) -> LayerNorm:
-        return LayerNorm(xp.ones(self.D, dtype=self.dtype), zeros(self.D, dtype=self.dtype))
-
-    def weight(self) -> Array:
-        return xavier(self.rng, self.D, self.D, dtype=self.dtype)
-
-    def affine(self) -> Affine:
-        return Affine(self.weight(), zeros(self.D, dtype=self.dtype))
+    def decoder(self) -> DecoderBlock:
+        attention, cross = self.around(self.attention(causal=True)), self.around(self.attention())
+        return DecoderBlock(attention, cross, self.around(self.feed_forward()))
 
     def attention(self, causal: bool = False) -> MultiHeadAttention:
-        query, key, value, out = self.affine(), MatMul(self.weight()), self.affine(), self.affine()
-        return MultiHeadAttention(query, key, value, out, self.heads, causal)
+        return self.make.attention(self.D, self.heads, causal)
 
-    def network(self) -> Network:
-        D, H, rng, dtype = self.D, self.H, self.rng, self.dtype
-        return Network(
-            Affine(he(rng, D, H, dtype=dtype), zeros(H, dtype=dtype)),
-            Affine(xavier(rng, H, D, dtype=dtype), zeros(D, dtype=dtype)),
-        )
+    def feed_forward(self) -> FeedForward:
+        first = self.make.affine(self.D, self.H, weights=he)
+        return FeedForward(first, self.make.affine(self.H, self.D))
 
     def around(self, layer: Layer) -> Residual:
-        return Residual(layer, self.norm(), self.norm_first, self.drop())
+        return Residual(layer, self.make.layer_norm(self.D), self.norm_first, self.drop())
+
+    def drop(self) -> Dropout | None:
+        return Dropout(self.dropout, self.make.rng) if self.dropout else None
+
+    def last_norm(self) -> LayerNorm | None:
+        """After the last block: with normalization first, nothing else has brought its sum to size."""
+        return self.make.layer_norm(self.D) if self.norm_first else None
 
 
 def warm_up(lr: float, steps: int) -> Callable[[int], float]:

@@ -7,10 +7,11 @@ from common.backend import to_numpy, xp
 from common.catalogue import GOLDEN, dense, run
 from common.checks import layer_errors
 from common.layers import LayerNorm, unique_parameters
+from common.layers.make import Make
 from common.optimizers import Adam
 from common.questions import START
 from common.seq2seq import answer, beam_search
-from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, transformer, warm_up
+from common.transformer import Blocks, Residual, transformer, warm_up
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -19,15 +20,8 @@ def normal(*shape, seed=0, dtype=np.float64):
 
 def random_block(kind, norm_first, dtype=np.float64):
     rng = np.random.default_rng(1984)
-    make = Maker(4, 6, rng, heads=2, dropout=0.0, norm_first=norm_first, dtype=dtype)
-    if kind == "encoder":
-        block = EncoderBlock(make.around(make.attention()), make.around(make.network()))
-    else:
-        block = DecoderBlock(
-            make.around(make.attention(causal=True)),
-            make.around(make.attention()),
-            make.around(make.network()),
-        )
+    blocks = Blocks(Make(rng, dtype), 4, 6, heads=2, dropout=0.0, norm_first=norm_first)
+    block = blocks.encoder() if kind == "encoder" else blocks.decoder()
     for i, param in enumerate(block.params):
         param[...] = 0.5 * normal(*param.shape, seed=i) + (param == 1)
     return block
@@ -60,7 +54,7 @@ def test_the_whole_model_is_that_of_pytorch(dtype, tolerance):
     with np.load(GOLDEN / "transformer.npz") as file:
         theirs = {key.removeprefix("whole/"): value for key, value in file.items() if "whole/" in key}
     rng = np.random.default_rng(0)
-    model = transformer(7, 4, 6, rng, dtype, depth=2, heads=2, tied=True, smoothing=0.1)
+    model = transformer(7, 4, 6, rng, dtype=dtype, depth=2, heads=2, tied=True, smoothing=0.1)
     params, _ = unique_parameters(model)
     ends = np.cumsum([param.size for param in params])
     assert ends[-1] == theirs["weights"].size == theirs["gradients"].size
@@ -178,8 +172,8 @@ def test_warm_up_rises_and_falls():
 
 
 def test_a_residual_gives_back_the_gradients_of_all_inputs():
-    make = Maker(4, 6, np.random.default_rng(0), 2, 0.0, True, np.float64)
-    layer = Residual(make.attention(), LayerNorm(normal(4), normal(4, seed=1)), norm_first=True)
+    make = Make(np.random.default_rng(0), np.float64)
+    layer = Residual(make.attention(4, heads=2), LayerNorm(normal(4), normal(4, seed=1)), norm_first=True)
     layer.forward(normal(2, 3, 4), normal(2, 5, 4), None)
     assert [a.shape for a in layer.backward(normal(2, 3, 4))] == [(2, 3, 4), (2, 5, 4)]
 

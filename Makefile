@@ -64,6 +64,10 @@ test-unit: .environment-test ## Unit tests, and the rules every notebook keeps (
 test-notebooks: .environment-test ## Every notebook again, every output compared (NB=one.ipynb)
 	@$(VENV) tools/compare.py $(if $(NB),"$(NB)")
 
+.PHONY: test-mirror
+test-mirror: .environment-test ## What needs the classic texts, which no package brings (BOOK_DATA_MIRROR=their folder)
+	@$(VENV) -m pytest tests --ignore=tests/site -m mirror -v $(ARGS)
+
 .PHONY: test-site
 test-site: .environment-test book ## The built site in Chromium: links, figures that move, contrast, phone width
 	@$(VENV) -m pytest tests/site $(ARGS)
@@ -77,10 +81,13 @@ bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--
 	@$(VENV) -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: .environment-test ## Style of the code, normal form of the notebooks
+lint: .environment-test ## Style of the code, normal form of the notebooks, workflows of CI
 	@$(VENV) -m ruff check --no-cache .
 	@$(VENV) -m ruff format --no-cache --check .
 	@$(VENV) tools/notebooks.py check
+	@$(dir $(VENV))zizmor --offline --quiet .github
+	@if command -v actionlint >/dev/null; then actionlint; \
+	else echo "actionlint is not installed here: the workflow runs it on GitHub"; fi
 
 # --- write ------------------------------------------------------------------------------------------------------------
 

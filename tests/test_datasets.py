@@ -224,6 +224,11 @@ def test_registry_entries_are_complete():
             assert file["urls"] or "package" in file or entry["homepage"]
 
 
+def test_the_registry_names_every_loader():
+    named = [loader for entry in datasets.registry().values() for loader in entry["loaders"]]
+    assert sorted(named) == sorted(name for name in dir(datasets) if name.startswith("load_"))
+
+
 # ---------------------------------------------------------------------------------------------------- reviews
 
 
@@ -304,13 +309,8 @@ def test_loading_leaves_the_global_generator_alone(reviews):
 
 # --------------------------------------------------------------- the files that only a mirror or download has
 
-needs_mirror = pytest.mark.skipif(
-    not datasets.os.environ.get("BOOK_DATA_MIRROR"),
-    reason="BOOK_DATA_MIRROR is not set: the classic texts are not here",
-)
 
-
-@needs_mirror
+@pytest.mark.mirror
 def test_rotten_tomatoes_without_the_package_has_the_same_words(monkeypatch, tmp_path):
     packaged = datasets.load_reviews("rotten_tomatoes")
     monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
@@ -320,7 +320,7 @@ def test_rotten_tomatoes_without_the_package_has_the_same_words(monkeypatch, tmp
     assert mirrored.labels.tolist() == packaged.labels.tolist()
 
 
-@needs_mirror
+@pytest.mark.mirror
 def test_penn_treebank():
     assert [len(datasets.load_ptb(split)) for split in ("train", "valid", "test")] == [
         929_589,
@@ -332,7 +332,7 @@ def test_penn_treebank():
     assert set(datasets.load_ptb("test")) <= set(vocabulary)
 
 
-@needs_mirror
+@pytest.mark.mirror
 def test_other_texts():
     assert datasets.load_addition()[0] == ("16+75", "91")
     dates = datasets.load_dates()

@@ -1,7 +1,6 @@
 """Sums and dates: what is made, what is split, and how texts become ids."""
 
 import datetime
-import os
 import re
 from collections import Counter
 
@@ -26,10 +25,8 @@ from common.questions import (
     leak,
     padding_mask,
 )
-
-needs_mirror = pytest.mark.skipif(
-    not os.environ.get("BOOK_DATA_MIRROR"), reason="the files of sums and dates are not on this machine"
-)
+from common.scale import recorded, rounded
+from runs.leak import count
 
 
 def rng(seed=0):
@@ -124,7 +121,7 @@ def test_what_is_encoded_comes_back(texts, answers):
     assert turned == [text[::-1] for text in texts]
 
 
-@needs_mirror
+@pytest.mark.mirror
 def test_the_files_load_and_the_file_of_dates_repeats_itself():
     sums, days = load_addition(), load_dates()
     assert sums[:2] == [("16+75", "91"), ("52+607", "659")] and len(sums) == len(days) == 50_000
@@ -134,6 +131,12 @@ def test_the_files_load_and_the_file_of_dates_repeats_itself():
     assert 0.27 < leak(days[:45_000], days[45_000:]) < 0.31
     task = Task.split(days, 1000, 5000)
     assert len(task.train) == 35_578 and leak(task.train, task.test) == 0
+
+
+@pytest.mark.mirror
+def test_what_is_recorded_of_the_files_is_what_they_hold():
+    kept = recorded("leak")
+    assert rounded(count()) == {kind: kept[kind] for kind in ("sums", "dates")}
 
 
 CHARACTERS = characters_of([("12+5", "17")])

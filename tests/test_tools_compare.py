@@ -112,6 +112,16 @@ def test_a_failed_build_is_forgotten(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / ".doctrees").exists() and not (tmp_path / "html").exists()
 
 
+@pytest.mark.parametrize("blocked", ["_build", "_build/.lock"])
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, capsys, blocked):
+    # A file in the place of a folder, or the reverse, refuses even the superuser, who may run the tests.
+    (tmp_path / blocked).mkdir(parents=True) if "lock" in blocked else (tmp_path / blocked).touch()
+    monkeypatch.setattr(site_build, "BUILD", tmp_path / "_build")
+    assert site_build.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"Cannot write {tmp_path / blocked}: ") and said.count("\n") == 1
+
+
 def test_what_shapes_all_pages_is_noticed(monkeypatch):
     before = site_build.shape()
     monkeypatch.setenv("BOOK_SITE_URL", "https://example.org")

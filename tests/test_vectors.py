@@ -1,5 +1,6 @@
 """Word vectors: neighbours, analogies, evaluation, and the word2vec file formats in exchange with gensim."""
 
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from common.vectors import (
 )
 
 GOLDEN = Path(__file__).parent / "golden"
+needs_gensim = pytest.mark.skipif(
+    not importlib.util.find_spec("gensim"), reason="gensim, with its files, has no wheel for this Python"
+)
 WORDS = ["film", "movie", "café", "don't", "電影"]
 
 
@@ -107,6 +111,7 @@ def test_bad_input_is_one_sentence():
 # --- Evaluation
 
 
+@needs_gensim
 def test_the_test_sets_are_complete_and_read_without_importing_gensim():
     code = (
         "import sys; from common.vectors import *; q = analogy_questions();"
@@ -153,6 +158,7 @@ def test_analogies_are_those_of_asking_one_by_one(family):
     assert result["all"] == {"accuracy": 0.5, "out_of_vocabulary": 0.5, "questions": 2}
 
 
+@needs_gensim
 def test_evaluation_agrees_with_gensim():
     """Random vectors for all words of the tests: the same correlation and the same answers as gensim's."""
     from gensim.models import KeyedVectors
@@ -219,6 +225,7 @@ def test_a_file_that_gensim_wrote_loads_here(name, binary):
     np.testing.assert_array_equal(wv.vectors, some_vectors())
 
 
+@needs_gensim
 @pytest.mark.parametrize("binary", [False, True])
 def test_exchange_with_the_installed_gensim(tmp_path, binary):
     from gensim.models import KeyedVectors

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from environment import only_one_process
+from environment import Failure, only_one_process
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -24,6 +24,21 @@ SHAPES_ALL_PAGES = ("_config.yml", "_toc.yml", "references.bib", "requirements.t
 
 
 def main() -> int:
+    """Build, or say in one sentence why nothing can be written; return the exit status."""
+    try:
+        return build()
+    except Failure as failure:
+        reason = str(failure)
+    except OSError as error:
+        reason = f"Cannot write {error.filename or BUILD}: {error.strerror}."
+    advice = (
+        "The site is built into _build, so this folder, or a copy of it, should be one that can be written."
+    )
+    print(reason, advice, file=sys.stderr)
+    return 1
+
+
+def build() -> int:
     """Build; return the exit status."""
     start = time.perf_counter()
     BUILD.mkdir(exist_ok=True)

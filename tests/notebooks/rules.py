@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
 import sys
 import tomllib
@@ -412,6 +413,70 @@ def nothing_of_this_machine(notebook: Any, name: str) -> Iterator[str]:
             if found:
                 yield f"the path {found[0]!r} is of one machine only (cell {cell.id})"
                 break
+
+
+@rule
+def nothing_of_the_working_directory(notebook: Any, name: str) -> Iterator[str]:
+    """A cell runs the same wherever its kernel was started: files are found from common.datasets.DATA."""
+    files = re.compile(r"\.\.?[/\\].*|[\w/\\ -]+\.(npz|npy|json|csv|tsv|txt|bin|pkl|png|svg|jpe?g|md)")
+    for where, cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(without_magics(cell.source))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+            if re.search(r"\b(getcwd|cwd|chdir)$", called) or (called == "Path" and not node.args):
+                yield f"{where} asks for the working directory: {called}()"
+            elif isinstance(first, str) and (called in ("open", "Path") or files.fullmatch(first)):
+                yield f"{where} opens {first!r}, which depends on the working directory"
+
+
+@rule
+def quick_cells_need_no_download(notebook: Any, name: str) -> Iterator[str]:
+    """At quick scale no cell calls a loader whose files come with no package: nobody needs a network."""
+    cells = [(where, ast.parse(without_magics(cell.source))) for where, cell in code_cells(notebook)]
+    nodes = [node for _, tree in cells for node in ast.walk(tree)]
+    handed = [value.id for call in nodes for value in _full_values(call) if isinstance(value, ast.Name)]
+    mentioned = [node.id for node in nodes if isinstance(node, ast.Name)]
+    only_full = {name for name in handed if mentioned.count(name) == handed.count(name)}
+    for where, tree in cells:
+        for node in _at_quick_scale(tree, only_full):
+            named = getattr(node, "id", getattr(node, "attr", None))  # load_ptb, or datasets.load_ptb
+            if named in loaders_that_fetch():
+                yield f"{where} uses {named} at quick scale; no package brings its files"
+
+
+@functools.cache
+def loaders_that_fetch() -> set[str]:
+    """The loaders of the registry that need a mirror or a download."""
+    entries = json.loads((ROOT / "data" / "registry.json").read_text(encoding="utf-8")).values()
+    fetched = [entry for entry in entries if any("package" not in file for file in entry["files"].values())]
+    return {loader for entry in fetched for loader in entry["loaders"]}
+
+
+def _at_quick_scale(node: ast.AST, only_full: set[str]) -> Iterator[ast.AST]:
+    """`node` and the parts of it that may run at quick scale; `only_full` names functions that do not."""
+    yield node
+    if isinstance(node, ast.FunctionDef) and node.name in only_full:
+        return
+    skipped = [
+        value for value in _full_values(node) if isinstance(value, (ast.Name, ast.Attribute, ast.Lambda))
+    ]
+    if isinstance(node, (ast.If, ast.IfExp)) and isinstance(node.test, ast.Call):
+        for keyword in node.test.keywords if _full_values(node.test) else ():
+            if keyword.arg == "quick" and isinstance(keyword.value, ast.Constant):
+                unused = node.orelse if keyword.value.value else node.body
+                skipped += unused if isinstance(unused, list) else [unused]
+    for child in ast.iter_child_nodes(node):
+        child = child.value if isinstance(child, ast.keyword) else child
+        if child not in skipped:
+            yield from _at_quick_scale(child, only_full)
+
+
+def _full_values(node: ast.AST) -> list[ast.expr]:
+    """What a call of `scale` takes at full scale: the value of ``full=``; nothing for any other node."""
+    is_scale = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "scale"
+    return [keyword.value for keyword in node.keywords if keyword.arg == "full"] if is_scale else []
 
 
 @rule

@@ -107,6 +107,8 @@ SVG = v4.new_output("display_data", data={"image/svg+xml": "<svg></svg>"})
 STDERR = v4.new_output("stream", name="stderr", text="a warning\n")
 ERROR = v4.new_output("error", ename="ValueError", evalue="bad", traceback=["at /home/somebody/x.py"])
 
+TREEBANK = "def treebank():\n    return load_ptb()\n\n\nload = scale(quick=load_reviews, full=treebank)"
+
 BAD = [
     ("run_in_order", swapped),
     ("run_in_order", added(code("  "))),
@@ -165,6 +167,17 @@ BAD = [
     ("nothing_of_this_machine", added(code("p", text("/home/somebody/book/x.npz\n")))),
     ("nothing_of_this_machine", added(code("open('/tmp/x')"))),
     ("nothing_of_this_machine", added(code("f()", ERROR, tags=["raises-exception"]))),
+    ("nothing_of_the_working_directory", added(code("p = Path('..') / 'data'"))),
+    ("nothing_of_the_working_directory", added(code("open('notes')"))),
+    ("nothing_of_the_working_directory", added(code("here = os.getcwd()"))),
+    ("nothing_of_the_working_directory", added(code("v = np.load('../data/v.npz')"))),
+    ("nothing_of_the_working_directory", added(code("fig.savefig('figure.png')"))),
+    ("quick_cells_need_no_download", added(code("days = load_dates()"))),
+    ("quick_cells_need_no_download", added(code("words = datasets.load_ptb('train')"))),
+    ("quick_cells_need_no_download", added(code("words = scale(quick=[], full=load_ptb())"))),
+    ("quick_cells_need_no_download", added(code("def f():\n    return load_ptb()"))),
+    ("quick_cells_need_no_download", added(code(TREEBANK), code("load()"), code("treebank()"))),
+    ("quick_cells_need_no_download", added(code("if scale(quick=True, full=False):\n    load_ptb()"))),
     ("outputs_ask_nobody", added(code("x", html('<script src="https://example.org/x.js"></script>')))),
     ("outputs_ask_nobody", added(code("x", html('<link rel="stylesheet" href="//example.org/x.css">')))),
     ("nothing_left_to_do", added(v4.new_markdown_cell("TODO: explain"))),
@@ -206,6 +219,11 @@ def test_an_appendix_needs_no_exercises():
         ),
         code("b = 'a;b'"),
         code("rng = np.random.default_rng(1984)\nx = rng.random(3)"),
+        code("np.load(folder / 'vectors.npz')\nprint('..')"),
+        code(TREEBANK),
+        code("load = scale(quick=load_reviews, full=load_ptb)"),
+        code("if scale(quick=True, full=False):\n    load_reviews()\nelse:\n    load_ptb()"),
+        code("words = load_ptb() if scale(quick=False, full=True) else load_reviews().tokens"),
         code("url", text("see https://example.org/tmp/x and a/tmp/b\n")),
     ],
 )

@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import Benchmark
 from benchmarks.__main__ import find, installed, table_line
+from benchmarks._naive_recurrent import naive_step
+from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -122,3 +124,9 @@ def test_a_line_of_the_table_names_both_sides():
     assert all(
         part in line for part in ("name", "2,000", "gensim", "1,000", "words/s", "ratio 2.00", "quality: 0.5")
     )
+
+
+def test_the_naive_model_of_the_benchmarks_computes_the_same():
+    ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
+    for _ in range(3):
+        assert ours() == pytest.approx(naive(), rel=1e-5)

@@ -1,7 +1,7 @@
 """The same work done by the book's code and by its peers: ``python -m benchmarks [--json] [names...]``.
 
 One file for each subject. A file lists what it measures in ``BENCHMARKS``, a list of ``Benchmark``; it is
-found by being in this folder. Files whose name begins with ``_`` are helpers.
+found by being in this folder. Files without that list, and files whose name begins with ``_``, are helpers.
 
 Our side and the peer's side run in two processes of their own, so that neither's threads wait for the
 other's, with the same number of threads (``BENCH_THREADS``, 2 unless set). They take turns: ours, peer, ours,

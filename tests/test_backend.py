@@ -1,28 +1,14 @@
 """The choice between NumPy and CuPy, and the layers on a stand-in for CuPy."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common.backend import choose_array_module, memory_layout, to_numpy
+from tests.helpers import ROOT, python
 
-ROOT = Path(__file__).resolve().parent.parent
-NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # so that the tests say the same on a machine that has one
-
-
-def python(*arguments, path=ROOT, **environment):
-    # What coverage tools and editors put into the environment stays; what chooses the device is ours.
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **NO_GPU, "PYTHONPATH": str(path), "BOOK_PROGRESS": "0", **environment},
-        capture_output=True,
-        text=True,
-    )
+STANDIN = ROOT / "tests" / "standin"
 
 
 def test_numpy_is_the_default():

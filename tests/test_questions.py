@@ -26,6 +26,7 @@ from common.questions import (
     leak,
     padding_mask,
 )
+from tests.helpers import bad_input
 
 needs_mirror = pytest.mark.skipif(
     not os.environ.get("BOOK_DATA_MIRROR"), reason="the files of sums and dates are not on this machine"
@@ -163,12 +164,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_gets_one_clear_sentence(name):
-    call, sentence = BAD[name]
-    with pytest.raises(ValueError, match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
+test_bad_input_gets_one_clear_sentence = bad_input(BAD)
 
 
 def test_one_string_is_not_taken_for_many():

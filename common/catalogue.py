@@ -179,8 +179,8 @@ def activation(layer: type[Layer], *settings: object) -> dict[str, object]:
 
 def recurrent_weights(d: Draw, layer: type[layers.Layer], D: int, H: int, scale: float = 1.0) -> list[Array]:
     """Weights for a recurrent layer or cell: ``Wx``, ``Wh``, and as many biases as it has."""
-    gates = {"R": 1, "L": 4, "G": 3}[layer.__name__[0]]
-    shapes = [(D, gates * H), (H, gates * H)] + [(gates * H,)] * len(layer.names[2:])
+    width = layer.gates * H
+    shapes = [(D, width), (H, width)] + [(width,)] * len(layer.names[2:])
     return [(scale * d.floats(*shape)).astype(d.dtype) for shape in shapes]
 
 

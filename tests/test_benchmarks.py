@@ -2,9 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +9,7 @@ from benchmarks import Benchmark
 from benchmarks.__main__ import find, installed, table_line
 from benchmarks._naive_recurrent import naive_step
 from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers import ROOT, python
 
 FAKE = """
 import os, time
@@ -59,19 +55,19 @@ def run(*arguments, fake=None, **environment):
         (fake / "pretend.py").write_text(PRETEND)
         code = f"import pretend; {code}"
     path = os.pathsep.join([str(ROOT), *([str(fake)] if fake else [])])
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path, "BENCH_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-    )
+    return python("-c", code, *arguments, path=path, **{"BENCH_THREADS": "1", **environment})
 
 
 def test_every_benchmark_is_found_once_and_by_the_beginning_of_its_name():
     names = [benchmark.name for _, benchmark in find([])]
     assert "two-layer" in names and len(set(names)) == len(names)
     assert [b.name for _, b in find(["two"])] == [name for name in names if name.startswith("two")]
+
+
+def test_benchmarks_are_listed_without_the_packages_they_need():
+    code = "import sys; sys.modules.update(torch=None, gensim=None); import benchmarks.__main__ as program"
+    done = python("-c", f"{code}; print([b.name for _, b in program.find([])])")
+    assert "'two-layer'" in done.stdout, done.stderr
 
 
 def test_an_unknown_name_gets_one_sentence():

@@ -164,7 +164,6 @@ def test_an_lstm_that_leaves_padding_out_gives_the_same(side, stateful):
         layer.set_state(normal(N, H, seed=3), normal(N, H, seed=4))
         for _ in range(2):  # the second call begins where the first ended, if stateful
             hs = layer.forward(normal(N, T, D, seed=5), mask)
-        assert (layer.order is not None) == shortens
         dxs = layer.backward(normal(N, T, H, seed=6), normal(N, H, seed=7), normal(N, H, seed=8))
         found.append([hs, *layer.state, dxs, *layer.dstate, *layer.grads])
     for one, other in zip(*found):

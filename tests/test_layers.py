@@ -70,12 +70,12 @@ def test_nothing_is_missing_for_a_layer(layer_class):
     assert missing(layer_class) is None
 
 
-HIGHWAY = """
+DETOUR = """
 from common.backend import xp
 from common.functions import sigmoid
 from common.layers.base import Layer
 
-class Highway(Layer):
+class Detour(Layer):
     names = ("W", "b")
 
     def forward(self, x):
@@ -94,16 +94,16 @@ class Highway(Layer):
 
 def test_a_new_layer_touches_five_places_and_each_is_asked_for(monkeypatch, tmp_path):
     # First, its file: it is found there by itself.
-    (tmp_path / "highway.py").write_text(HIGHWAY)
+    (tmp_path / "detour.py").write_text(DETOUR)
     monkeypatch.setattr(common.layers, "__path__", [*common.layers.__path__, str(tmp_path)])
-    monkeypatch.setitem(sys.modules, "common.layers.highway", None)  # to be taken out again afterwards
-    del sys.modules["common.layers.highway"]
+    monkeypatch.setitem(sys.modules, "common.layers.detour", None)  # to be taken out again afterwards
+    del sys.modules["common.layers.detour"]
     (layer,) = set(found_layers()) - set(CLASSES)
-    assert missing(layer) == "Highway is not offered; common/layers/__init__.py should import it and list it."
+    assert missing(layer) == "Detour is not offered; common/layers/__init__.py should import it and list it."
 
-    monkeypatch.setattr(common.layers, "Highway", layer, raising=False)
-    monkeypatch.setattr(common.layers, "__all__", [*common.layers.__all__, "Highway"])
-    assert missing(layer) == "Highway has no catalogue entry."
+    monkeypatch.setattr(common.layers, "Detour", layer, raising=False)
+    monkeypatch.setattr(common.layers, "__all__", [*common.layers.__all__, "Detour"])
+    assert missing(layer) == "Detour has no catalogue entry."
 
     def example(d):
         return layer(d.floats(4, 4), d.floats(4)), [d.floats(3, 4)]
@@ -117,7 +117,7 @@ def test_a_new_layer_touches_five_places_and_each_is_asked_for(monkeypatch, tmp_
 
     ENTRIES = catalogue.ENTRIES
     enter()
-    assert missing(layer) == "Highway has no bad input in its catalogue entry."
+    assert missing(layer) == "Detour has no bad input in its catalogue entry."
     enter(bad={"text": (lambda layer, d: layer.forward("abc"), "tanh")})
 
     assert missing(layer) == "Nobody1900 is not in references.bib; every source should be."
@@ -125,19 +125,19 @@ def test_a_new_layer_touches_five_places_and_each_is_asked_for(monkeypatch, tmp_
     bib = "@article{Nobody1900,\n  author = {Nobody, A.},\n  year = {1900},\n}\n"
     (tmp_path / "references.bib").write_text(bib)
     assert missing(layer).startswith(
-        "Highway does not name its source; its docstring should have [Nobody1900]_"
+        "Detour does not name its source; its docstring should have [Nobody1900]_"
     )
     layer.__doc__ = "It lets a part of its input pass [Nobody1900]_."
 
     # Last, one command. PyTorch is not always here: ours stands in for it.
     monkeypatch.setattr(reference, "GOLDEN", tmp_path)
-    sentence = "Highway has no reference arrays; make golden NAME=Highway writes them."
+    sentence = "Detour has no reference arrays; make golden NAME=Detour writes them."
     assert missing(layer) == sentence
     one, (x,) = build(example)
     stored = {"param 0": one.params[0], "param 1": one.params[1], "input 0": x, "dout 0": normal(3, 4)}
     stored = {name: to_numpy(a) for name, a in stored.items()}
     stored |= run(one, [x], stored)
-    np.savez(tmp_path / "Highway.npz", **{f"(N, D)/{name}": a for name, a in stored.items()})
+    np.savez(tmp_path / "Detour.npz", **{f"(N, D)/{name}": a for name, a in stored.items()})
     assert missing(layer) is None
     assert layer in layer_classes()  # which is what the tests of this file and the page go through
     assert max(layer_errors(one, x, rng=np.random.default_rng(0)).values()) < 1e-8

@@ -36,7 +36,7 @@ from tests.golden import reference
 from tests.golden.reference import GOLDEN, found_layers, missing, reference_gaps, run
 from tests.helpers import bad_input, dense, normal
 
-CLASSES = layer_classes()
+CLASSES = [entry.layer for entry in catalogue.ENTRIES]
 EXAMPLES = [
     pytest.param(example, id=f"{c.__name__} {name}")
     for c in CLASSES

@@ -91,6 +91,11 @@ lint: .environment-test ## Style of the code, normal form of the notebooks, work
 
 # --- write ------------------------------------------------------------------------------------------------------------
 
+.PHONY: golden
+golden: .environment-bench ## What PyTorch computes for the layers, and the page that shows it (NAME=LSTM for one layer)
+	@$(VENV) -m tests.golden.make_golden $(NAME)
+	@$(VENV) tools/notebooks.py execute chapters/layer_catalogue.ipynb
+
 .PHONY: notebooks
 notebooks: .environment-book ## Run all notebooks and store their outputs (NB=one.ipynb)
 	@$(VENV) tools/notebooks.py execute $(if $(NB),"$(NB)")

@@ -1,7 +1,7 @@
 """The same work done by the book's code and by its peers: ``python -m benchmarks [--json] [names...]``.
 
 One file for each subject. A file lists what it measures in ``BENCHMARKS``, a list of ``Benchmark``; it is
-found by being in this folder. Files whose name begins with ``_`` are helpers.
+found by being in this folder. Files without that list, and files whose name begins with ``_``, are helpers.
 
 Our side and the peer's side run in two processes of their own, so that neither's threads wait for the
 other's, with the same number of threads (``BENCH_THREADS``, 2 unless set). They take turns: ours, peer, ours,
@@ -11,13 +11,9 @@ turns lets both sides have their share of it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from common.training import Trainer
+from typing import Any
 
 Side = Callable[[], Callable[[], float]]
 """Prepares (imports, data, weights) and returns the function to time, which returns how much it did."""
@@ -58,9 +54,3 @@ class Benchmark:
     turns: int = 15
     seconds: float = 0.2
     report: Callable[[], dict[str, Any]] | None = None
-
-
-def leave_if_stopped(trainer: Trainer, epochs: int) -> None:
-    """End the program if Ctrl-C has ended the training before ``epochs``: nothing is recorded of a part."""
-    if trainer.epoch < epochs:
-        sys.exit(1)

@@ -62,7 +62,8 @@ def find(names: list[str]) -> list[tuple[str, Benchmark]]:
     every = []
     for file in files:
         module = f"benchmarks.{file}"
-        every += [(module, benchmark) for benchmark in importlib.import_module(module).BENCHMARKS]
+        listed = getattr(importlib.import_module(module), "BENCHMARKS", [])
+        every += [(module, benchmark) for benchmark in listed]
     for name in names:
         if not any(benchmark.name.startswith(name) for _, benchmark in every):
             known = ", ".join(benchmark.name for _, benchmark in every)

@@ -16,21 +16,22 @@ Step = Callable[[], float]
 """Makes one update, and returns the loss before it."""
 
 
-def our_step(model: Layer, optimizer: Optimizer, max_norm: float, *batch: Array) -> Step:
-    """Forward, backward, clipping and update, always on the same batch."""
+def our_step(model: Layer, optimizer: Optimizer, max_norm: float | None, *batch: Array) -> Step:
+    """Forward, backward, clipping (unless ``max_norm`` is None) and update, always on the same batch."""
 
     def step() -> float:
         loss = model.forward(*batch)
         model.backward()
         params, grads = unique_parameters(model)
-        clip_gradients(grads, max_norm)
+        if max_norm is not None:
+            clip_gradients(grads, max_norm)
         optimizer.update(params, grads)
         return float(loss)
 
     return step
 
 
-def torch_step(model: Any, optimizer: Any, max_norm: float, loss_of_batch: Callable[[], Any]) -> Step:
+def torch_step(model: Any, optimizer: Any, max_norm: float | None, loss_of_batch: Callable[[], Any]) -> Step:
     """The same with PyTorch; ``loss_of_batch`` makes the forward pass."""
     import torch
 
@@ -38,7 +39,8 @@ def torch_step(model: Any, optimizer: Any, max_norm: float, loss_of_batch: Calla
         optimizer.zero_grad()
         loss = loss_of_batch()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        if max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
         return loss.item()
 

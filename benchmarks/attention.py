@@ -90,22 +90,19 @@ def peer_step(padded: bool) -> Step:
 
 
 def copy_weights(theirs: Any, ours: Seq2Seq) -> None:
-    """Our weights in PyTorch's layout: transposed, the output gate last, a second bias that stays 0."""
+    """Start PyTorch's model from our weights; the second bias of its LSTMs stays 0."""
     import torch
 
+    from benchmarks.pytorch_layout import at, below, embedding, linear, recurrent
+
     p = {name: torch.from_numpy(param) for name, param in ours.named_params()}
-    with torch.no_grad():
-        for part, embed in (("encoder", "embed_q"), ("decoder", "embed_a")):
-            getattr(theirs, embed).weight.copy_(p[f"{part}.embedding.W"])
-            lstm = getattr(theirs, part)
-            Wx, Wh, b = (p[f"{part}.stack.layers.0.{name}"] for name in ("Wx", "Wh", "b"))
-            lstm.weight_ih_l0.copy_(torch.cat([Wx[:, H:], Wx[:, :H]], dim=1).T)
-            lstm.weight_hh_l0.copy_(torch.cat([Wh[:, H:], Wh[:, :H]], dim=1).T)
-            lstm.bias_ih_l0.copy_(torch.cat([b[H:], b[:H]]))
-            lstm.bias_hh_l0.zero_()
-            lstm.bias_hh_l0.requires_grad_(False)
-        theirs.affine.weight.copy_(p["decoder.affine.W"].T)
-        theirs.affine.bias.copy_(p["decoder.affine.b"])
+    weights = at("affine.", linear(below(p, "decoder.affine.")))
+    for part, embed in (("encoder.", "embed_q."), ("decoder.", "embed_a.")):
+        weights |= at(embed, embedding(below(p, f"{part}embedding.")))
+        weights |= at(part, recurrent(below(p, f"{part}stack.layers.0.")))
+    theirs.load_state_dict(weights)
+    theirs.encoder.bias_hh_l0.requires_grad_(False)
+    theirs.decoder.bias_hh_l0.requires_grad_(False)
 
 
 def dates_a_step(make: Callable[[bool], Step], padded: bool) -> Callable[[], float]:

@@ -68,6 +68,8 @@ def ours_step(kind: str, H: int) -> Step:
 def peer_step(kind: str, H: int) -> Step:
     import torch
 
+    from benchmarks.pytorch_layout import at, linear, recurrent
+
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     a = {name: torch.from_numpy(array) for name, array in data(kind, H).items()}
     layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
@@ -85,19 +87,13 @@ def peer_step(kind: str, H: int) -> Step:
             self.state = tuple(s.detach() for s in state) if kind == "lstm" else state.detach()
             return self.affine(hs)
 
-    def theirs(p: torch.Tensor) -> torch.Tensor:
-        """The LSTM's output gate comes last with PyTorch, and first with us; weights are transposed."""
-        return (torch.cat([p[..., H:], p[..., :H]], dim=-1) if kind == "lstm" else p).T
-
     model = WordModel()
-    with torch.no_grad():
-        model.embedding.weight.copy_(a["W_embed"])
-        model.recurrent.weight_ih_l0.copy_(theirs(a["Wx"]))
-        model.recurrent.weight_hh_l0.copy_(theirs(a["Wh"]))
-        model.recurrent.bias_ih_l0.copy_(theirs(a["b"][None]).ravel())
-        model.recurrent.bias_hh_l0.copy_(a["bh"] if kind == "gru" else torch.zeros_like(a["b"]))
-        model.affine.weight.copy_(a["W_out"].T)
-        model.affine.bias.copy_(a["b_out"])
+    ours = {name: a[name] for name in ("Wx", "Wh", "b", "bh") if name in a}
+    model.load_state_dict(
+        {"embedding.weight": a["W_embed"]}
+        | at("recurrent.", recurrent(ours))
+        | at("affine.", linear({"W": a["W_out"], "b": a["b_out"]}))
+    )
     if kind != "gru":  # elsewhere the second bias is only added to the first: one that learns will do
         model.recurrent.bias_hh_l0.requires_grad_(False)
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)

@@ -49,6 +49,9 @@ def ours_step() -> Step:
 def peer_step() -> Step:
     import torch
 
+    from benchmarks.pytorch_layout import at, below, embedding, linear
+    from benchmarks.pytorch_layout import transformer as towers
+
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     nn = torch.nn
     questions, answers = map(torch.from_numpy, data())
@@ -84,8 +87,13 @@ def peer_step() -> Step:
             return self.affine(ys)
 
     model = Transformer()
-    with torch.no_grad():
-        model.load_state_dict(weights_of(p, model.state_dict()))
+    model.load_state_dict(
+        towers(p)
+        | at("embed_q.", embedding(below(p, "encoder.embed.embedding.")))
+        | at("embed_a.", embedding(below(p, "decoder.embed.embedding.")))
+        | at("affine.", linear(below(p, "decoder.affine.")))
+        | dict(model.named_buffers())
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
     cross_entropy = nn.CrossEntropyLoss(ignore_index=PAD)
 
@@ -94,43 +102,6 @@ def peer_step() -> Step:
         return cross_entropy(scores.reshape(-1, V), answers[:, 1:].reshape(-1))
 
     return torch_step(model, optimizer, MAX_NORM, loss)
-
-
-def weights_of(p: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Our weights by PyTorch's names, in its layout."""
-    import torch
-
-    w = {
-        "embed_q.weight": p["encoder.embed.embedding.W"],
-        "embed_a.weight": p["decoder.embed.embedding.W"],
-        "affine.weight": p["decoder.affine.W"].T,
-        "affine.bias": p["decoder.affine.b"],
-        "positions": theirs["positions"],
-    }
-    for part, attentions in (
-        ("encoder", {"attention": "self_attn"}),
-        ("decoder", {"attention": "self_attn", "cross": "multihead_attn"}),
-    ):
-        w[f"{part}.norm.weight"], w[f"{part}.norm.bias"] = p[f"{part}.norm.gain"], p[f"{part}.norm.bias"]
-        for i in range(DEPTH):
-            here, there = f"{part}.blocks.{i}", f"{part}.layers.{i}"
-            for k, (ours, attention) in enumerate(attentions.items(), 1):
-                layer = f"{here}.{ours}.layer"
-                W = [p[f"{layer}.{name}.W"].T for name in ("query", "key", "value")]
-                b = [p[f"{layer}.{name}.b"] for name in ("query", "value")]
-                w[f"{there}.{attention}.in_proj_weight"] = torch.cat(W)
-                w[f"{there}.{attention}.in_proj_bias"] = torch.cat([b[0], torch.zeros_like(b[0]), b[1]])
-                w[f"{there}.{attention}.out_proj.weight"] = p[f"{layer}.out.W"].T
-                w[f"{there}.{attention}.out_proj.bias"] = p[f"{layer}.out.b"]
-                w[f"{there}.norm{k}.weight"] = p[f"{here}.{ours}.norm.gain"]
-                w[f"{there}.norm{k}.bias"] = p[f"{here}.{ours}.norm.bias"]
-            last = len(attentions) + 1
-            w[f"{there}.norm{last}.weight"] = p[f"{here}.network.norm.gain"]
-            w[f"{there}.norm{last}.bias"] = p[f"{here}.network.norm.bias"]
-            for k in (1, 2):
-                w[f"{there}.linear{k}.weight"] = p[f"{here}.network.layer.affine{k}.W"].T
-                w[f"{there}.linear{k}.bias"] = p[f"{here}.network.layer.affine{k}.b"]
-    return w
 
 
 def words(make: Callable[[], Step]) -> Callable[[], float]:

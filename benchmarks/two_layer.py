@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
+from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
 
 N, D, H, C = 128, 784, 256, 10
 LR = 0.1
@@ -27,7 +28,7 @@ def data() -> dict[str, np.ndarray]:
     }
 
 
-def ours_step() -> Callable[[], Any]:
+def ours_step() -> Step:
     from common.layers import Affine, Model, Sigmoid, SoftmaxWithLoss
     from common.optimizers import SGD
 
@@ -48,66 +49,35 @@ def ours_step() -> Callable[[], Any]:
             dh = self.affine2.backward(self.loss.backward(dout))
             return self.affine1.backward(self.sigmoid.backward(dh))
 
-    model, optimizer = TwoLayerNet(), SGD(LR)
-
-    def step() -> float:
-        loss = model.forward(a["x"], a["t"])
-        model.backward()
-        optimizer.update(model.params, model.grads)
-        return float(loss)
-
-    return step
+    return our_step(TwoLayerNet(), SGD(LR), None, a["x"], a["t"])
 
 
-def peer_step() -> Callable[[], Any]:
+def peer_step() -> Step:
     import torch
+
+    from benchmarks.pytorch_layout import at, linear
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     a = {name: torch.from_numpy(array) for name, array in data().items()}
     model = torch.nn.Sequential(torch.nn.Linear(D, H), torch.nn.Sigmoid(), torch.nn.Linear(H, C))
-    with torch.no_grad():
-        for layer, i in ((model[0], 1), (model[2], 2)):
-            layer.weight.copy_(a[f"W{i}"].T)
-            layer.bias.copy_(a[f"b{i}"])
+    first, last = ({"W": a[f"W{i}"], "b": a[f"b{i}"]} for i in (1, 2))
+    model.load_state_dict(at("0.", linear(first)) | at("2.", linear(last)))
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
     cross_entropy = torch.nn.CrossEntropyLoss()
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = cross_entropy(model(a["x"]), a["t"])
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
-
-
-def timed(step: Callable[[], Any]) -> Callable[[], float]:
-    """Ten steps a call; returns the examples seen."""
-
-    def work() -> float:
-        for _ in range(10):
-            step()
-        return 10 * N
-
-    return work
+    return torch_step(model, optimizer, None, lambda: cross_entropy(model(a["x"]), a["t"]))
 
 
 def ours() -> Callable[[], float]:
-    return timed(ours_step())
+    return counted(ours_step(), N)
 
 
 def peer() -> Callable[[], float]:
-    return timed(peer_step())
+    return counted(peer_step(), N)
 
 
 def report() -> dict[str, Any]:
-    """Both sides do the same: their losses after 20 steps, from the same weights."""
-    steps = ours_step(), peer_step()
-    losses = [[step() for _ in range(20)][-1] for step in steps]
-    if not np.isclose(*losses, rtol=1e-4):
-        raise AssertionError(f"the losses differ after 20 steps: ours {losses[0]}, the peer's {losses[1]}")
-    return {"loss after 20 steps": [round(loss, 5) for loss in losses]}
+    """Both sides do the same."""
+    return same_losses(ours_step(), peer_step())
 
 
 BENCHMARKS = [

@@ -2,7 +2,7 @@
 
 Both sides go through the same 200,000 words with the vocabulary of the whole corpus. gensim's worker computes
 in one thread, so ours may use one thread, too. The quality shown beside the rate was recorded by
-benchmarks/_word2vec_quality.py, with the same settings, after three passes of all the text.
+runs/word2vec.py, with the same settings, after three passes of all the text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def ours(name: str) -> Callable[[], float]:
     os.environ["BOOK_PROGRESS"] = "0"
     import numpy as np
 
-    from benchmarks import _word2vec_quality as q
+    from runs import word2vec as q
 
     vocabulary, ids, _ = q.corpus()
     kind = {"cbow": q.CBOW, "skip-gram": q.SkipGram}[name]
@@ -36,7 +36,7 @@ def ours(name: str) -> Callable[[], float]:
 
 
 def peer(name: str) -> Callable[[], float]:
-    from benchmarks import _word2vec_quality as q
+    from runs import word2vec as q
 
     _, _, starts = q.corpus()
     reviews = int((starts < WORDS).sum())
@@ -52,7 +52,7 @@ def peer(name: str) -> Callable[[], float]:
 
 
 def report(name: str) -> dict[str, Any]:
-    from benchmarks import _word2vec_quality as q
+    from runs import word2vec as q
 
     return {"computing threads": 1} | q.wordsim_over_seeds(name, f"gensim-{name}")
 

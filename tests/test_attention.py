@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.catalogue import entry_of, layer_classes
 from common.checks import layer_errors
 from common.functions import softmax
 from common.layers import Affine, Attention, LayerNorm, MatMul, MultiHeadAttention, PositionalEncoding
 from common.layers.position import positions
-
-
-def normal(*shape, seed=0, dtype=np.float64):
-    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+from tests.helpers import normal
 
 
 def multi_head(D=4, heads=2, causal=False, seed=0):
@@ -149,92 +145,3 @@ def test_a_shift_of_positions_is_a_rotation():
     p = to_numpy(positions(50, 8, dtype=np.float64))
     similar = p @ p.T  # depends on the distance alone
     np.testing.assert_allclose(np.diagonal(similar, 5), similar[0, 5], atol=1e-12)
-
-
-# ---- bad input
-
-q, hs = normal(2, 3, 4), normal(2, 5, 4)
-BAD = {
-    "Attention": (
-        lambda: Attention().forward(q, hs[:1]),
-        r"hs has shape \(1, 5, 4\); it should be \(2, T, 4\)",
-    ),
-    "Attention, no time": (
-        lambda: Attention().forward(q, hs[:, :0]),
-        r"hs has shape \(2, 0, 4\); it should be \(2, T, 4\), with N and T at least 1",
-    ),
-    "Attention, float32": (
-        lambda: Attention().forward(q, hs.astype(np.float32)),
-        "hs is float32 and queries is float64; both should be of one type",
-    ),
-    "Attention, matrix": (lambda: Attention().forward(q[0], hs), r"queries has shape \(3, 4\)"),
-    "Attention, list": (lambda: Attention().forward([1.0], hs), "queries is a list; it should be an array"),
-    "Attention, mask": (
-        lambda: Attention().forward(q, hs, xp.ones((2, 3), dtype=bool)),
-        r"mask has shape \(2, 3\); it should be \(2, 5\) or \(2, 3, 5\)",
-    ),
-    "Attention, additive mask": (
-        lambda: Attention().forward(q, hs, xp.where(xp.ones((2, 5)) > 0, 0, -1e9)),
-        "mask holds float64; it should hold booleans, True where a position counts",
-    ),
-    "MultiHeadAttention, mask": (
-        lambda: multi_head().forward(q, hs, xp.ones((2, 3, 5), dtype=int)),
-        "mask holds int64; it should hold booleans",
-    ),
-    "Attention, scale": (lambda: Attention(0), "scale is 0; it should be a positive number"),
-    "MultiHeadAttention": (
-        lambda: multi_head().forward(normal(2, 3, 5)),
-        r"xs has shape \(2, 3, 5\); it should be \(N, T, 4\)",
-    ),
-    "MultiHeadAttention, memory": (
-        lambda: multi_head().forward(q, normal(1, 3, 4)),
-        r"memory has shape \(1, 3, 4\); it should be \(2, T, 4\)",
-    ),
-    "MultiHeadAttention, heads": (
-        lambda: multi_head(heads=3),
-        "heads is 3; it should be a whole number that divides 4",
-    ),
-    "MultiHeadAttention, weights": (
-        lambda: MultiHeadAttention(*[Affine(normal(4, 3), normal(3))] * 4, heads=1),
-        r"query has W of shape \(4, 3\); it should be \(4, 4\)",
-    ),
-    "LayerNorm": (
-        lambda: LayerNorm(normal(4), normal(4)).forward(normal(2, 3)),
-        r"x has shape \(2, 3\); it should be \(..., 4\)",
-    ),
-    "LayerNorm, bias": (
-        lambda: LayerNorm(normal(4), normal(3)),
-        r"bias has shape \(3,\); it should be \(4,\)",
-    ),
-    "LayerNorm, gain": (
-        lambda: LayerNorm(normal(4, 4), normal(4)),
-        r"gain has shape \(4, 4\); it should have one",
-    ),
-    "LayerNorm, epsilon": (
-        lambda: LayerNorm(normal(4), normal(4), epsilon=0),
-        "epsilon is 0; it should be a positive number",
-    ),
-    "PositionalEncoding": (
-        lambda: PositionalEncoding(6).forward(q),
-        r"xs has shape \(2, 3, 4\); it should be \(N, T, 6\)",
-    ),
-    "PositionalEncoding, odd": (lambda: PositionalEncoding(5), "D is 5; it should be an even whole number"),
-    "PositionalEncoding, base": (
-        lambda: PositionalEncoding(6, base=1),
-        "base is 1; it should be a number above 1",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_gets_one_clear_sentence(name):
-    call, sentence = BAD[name]
-    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-
-
-def test_every_layer_of_these_files_is_in_the_list_of_bad_input():
-    files = {"attention", "normalization", "position"}
-    here = {c.__name__ for c in layer_classes() if c.__module__.split(".")[-1] in files}
-    assert here == {name.split(",")[0] for name in BAD} and all(map(entry_of, layer_classes()))

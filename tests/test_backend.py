@@ -1,28 +1,14 @@
 """The choice between NumPy and CuPy, and the layers on a stand-in for CuPy."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common.backend import choose_array_module, memory_layout, to_numpy
+from tests.helpers import ROOT, python
 
-ROOT = Path(__file__).resolve().parent.parent
-NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # so that the tests say the same on a machine that has one
-
-
-def python(*arguments, path=ROOT, **environment):
-    # What coverage tools and editors put into the environment stays; what chooses the device is ours.
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **NO_GPU, "PYTHONPATH": str(path), "BOOK_PROGRESS": "0", **environment},
-        capture_output=True,
-        text=True,
-    )
+STANDIN = ROOT / "tests" / "standin"
 
 
 def test_numpy_is_the_default():
@@ -71,17 +57,17 @@ assert isinstance(x[0, 0], cupy.ndarray) and float(x[0, 0]) == 1 and isinstance(
 assert isinstance(np.exp(x), cupy.ndarray) and isinstance(x.get(), np.ndarray)
 print(refused, "of", len(attempts))
 """
-    done = python("-c", code, path=ROOT / "tests" / "standin")
+    done = python("-c", code, path=STANDIN)
     assert done.stdout.strip() == "11 of 11", done.stderr
 
 
 def test_layers_functions_and_optimizers_run_on_the_stand_in():
     # --noconftest: tests/conftest.py clears BOOK_DEVICE, which is what this run is about.
-    names = ("layers", "recurrent", "protocol", "functions", "row_gradient", "optimizers")
+    names = ("layers", "recurrent", "attention", "protocol", "functions", "row_gradient", "optimizers")
     files = [f"tests/test_{name}.py" for name in names]
     done = python(
         *("-m", "pytest", "-q", "--noconftest", *files),
-        path=f"{ROOT / 'tests' / 'standin'}{os.pathsep}{ROOT}",
+        path=f"{STANDIN}{os.pathsep}{ROOT}",
         BOOK_DEVICE="gpu",
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
@@ -141,10 +127,77 @@ check_layer(Affine(W, b), v, rng=rng)
 
 
 def test_training_checkpoints_and_weights_run_on_the_stand_in(tmp_path):
-    path = f"{ROOT / 'tests' / 'standin'}{os.pathsep}{ROOT}"
+    path = f"{STANDIN}{os.pathsep}{ROOT}"
     done = python("-c", TRAINING, str(tmp_path), path=path, BOOK_DEVICE="gpu")
     assert done.returncode == 0, done.stderr
     assert "layers.2 (Affine), forward" in done.stdout and "all 3 gradients of Affine agree" in done.stdout
+
+
+MODELS = """
+import numpy as np
+from common.attentive import alignment, attentive, looking_first
+from common.backend import to_numpy, xp
+from common.language_model import LanguageModel, cache_perplexity, continue_text, perplexity
+from common.layers import GRU, unique_parameters
+from common.optimizers import Adam
+from common.questions import SPECIALS, START
+from common.seq2seq import accuracy, answer, beam_search, peeky, plain
+from common.text import Vocabulary
+from common.training import clip_gradients
+from common.transformer import transformer
+
+def step(name, model, *batch):
+    losses = []
+    optimizer = Adam(0.01)
+    for _ in range(2):
+        losses.append(model.forward(*(xp.asarray(ids) for ids in batch)))
+        assert xp is np or isinstance(losses[-1], xp.ndarray)  # nothing has left the device
+        model.backward()
+        params, grads = unique_parameters(model)
+        clip_gradients(grads, 1.0)
+        optimizer.update(params, grads)
+    print(name, *(f"{float(loss):.5f}" for loss in losses))
+
+def rng():
+    return np.random.default_rng(1984)
+
+V, D, H = 9, 4, 6
+text = rng().integers(V, size=60)
+makers = {"LSTM": {"depth": 2, "dropout": 0.3, "variational": True, "tied": True}, "GRU": {"layer": GRU}}
+for name, options in makers.items():
+    model = LanguageModel(V, H, H, rng(), **options)
+    step(name, model, text[:40].reshape(4, 10), text[1:41].reshape(4, 10))
+    print(f"{perplexity(model, text, batch_size=2, T=5):.4f}", continue_text(model, [1, 2], 4, rng()))
+    print(f"{cache_perplexity(model, text, 20, 0.3, 0.1):.4f}")
+
+questions, answers = rng().integers(3, V, (5, 6)), rng().integers(3, V, (5, 4))
+questions[1, 3:] = answers[2, 3:] = 0
+answers[:, 0] = START
+for name, make in {
+    "plain": plain,
+    "peeky": peeky,
+    "attentive": lambda *sizes: attentive(*sizes, depth=2, residual=True, bidirectional=True),
+    "looking first": looking_first,
+    "transformer": lambda V, D, H, rng: transformer(V, D, H, rng, depth=2, heads=2, smoothing=0.1),
+}.items():
+    model = make(V, D, H, rng())
+    step(name, model, questions, answers)
+    print(to_numpy(answer(model, xp.asarray(questions), 3)).tolist())
+    print(accuracy(model, xp.asarray(questions), xp.asarray(answers)))
+    if name in ("attentive", "looking first"):
+        characters = Vocabulary([*SPECIALS, *"abcdef"])
+        text, weights = alignment(model, "abba", characters, 3)
+        print(text, weights.round(4).tolist())
+    print([to_numpy(found).round(4).tolist() for found in beam_search(model, xp.asarray(questions), 3, 2)])
+"""
+
+
+def test_models_learn_and_answer_the_same_on_the_stand_in():
+    cpu = python("-c", MODELS)
+    assert cpu.returncode == 0, cpu.stderr
+    device = python("-c", MODELS, path=f"{STANDIN}{os.pathsep}{ROOT}", BOOK_DEVICE="gpu")
+    assert device.returncode == 0, device.stderr
+    assert device.stdout == cpu.stdout
 
 
 def test_to_numpy_gives_numpy():

@@ -2,16 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from benchmarks import Benchmark
 from benchmarks.__main__ import find, installed, table_line
-
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks._naive_recurrent import naive_step
+from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
+from tests.helpers import ROOT, python
 
 FAKE = """
 import os, time
@@ -57,19 +55,19 @@ def run(*arguments, fake=None, **environment):
         (fake / "pretend.py").write_text(PRETEND)
         code = f"import pretend; {code}"
     path = os.pathsep.join([str(ROOT), *([str(fake)] if fake else [])])
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path, "BENCH_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-    )
+    return python("-c", code, *arguments, path=path, **{"BENCH_THREADS": "1", **environment})
 
 
 def test_every_benchmark_is_found_once_and_by_the_beginning_of_its_name():
     names = [benchmark.name for _, benchmark in find([])]
     assert "two-layer" in names and len(set(names)) == len(names)
     assert [b.name for _, b in find(["two"])] == [name for name in names if name.startswith("two")]
+
+
+def test_benchmarks_are_listed_without_the_packages_they_need():
+    code = "import sys; sys.modules.update(torch=None, gensim=None); import benchmarks.__main__ as program"
+    done = python("-c", f"{code}; print([b.name for _, b in program.find([])])")
+    assert "'two-layer'" in done.stdout, done.stderr
 
 
 def test_an_unknown_name_gets_one_sentence():
@@ -122,3 +120,9 @@ def test_a_line_of_the_table_names_both_sides():
     assert all(
         part in line for part in ("name", "2,000", "gensim", "1,000", "words/s", "ratio 2.00", "quality: 0.5")
     )
+
+
+def test_the_naive_model_of_the_benchmarks_computes_the_same():
+    ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
+    for _ in range(3):
+        assert ours() == pytest.approx(naive(), rel=1e-5)

@@ -104,14 +104,13 @@ def test_the_cost_does_not_grow_with_the_size():
 
     class Counting(Affine):
         def forward(self, x):
-            calls.append(1)
+            calls.append(len(x.T))
             return super().forward(x)
 
     for size in (2, 200):
-        calls.clear()
         layer = Counting(rng.standard_normal((size, size)), rng.standard_normal(size))
         layer_errors(layer, rng.standard_normal((3, size)), rng=rng)
-        assert len(calls) == 7  # once to begin with, twice for each of W, b and x
+    assert calls.count(2) == calls.count(200) < 10
 
 
 def test_a_model_with_words_in_and_a_loss_at_its_end(capsys):

@@ -31,9 +31,9 @@ from common.language_model import (
 from common.layers import GRU, LSTM, RNN, Model, find_generators, held, unique_parameters, walk
 from common.layers.recurrent import Recurrent
 from common.optimizers import SGD, Adam
-from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights
+from tests.helpers import bad_input
 
 ROOT = Path(__file__).resolve().parent.parent
 V = 7
@@ -412,12 +412,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_gets_one_clear_sentence(name):
-    call, sentence = BAD[name]
-    with pytest.raises(ValueError, match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
+test_bad_input_gets_one_clear_sentence = bad_input(BAD)
 
 
 # ---- numbers that are too large
@@ -443,46 +438,7 @@ def test_an_infinite_perplexity_is_told_without_a_warning():
         assert perplexity(model, text) == math.inf
 
 
-# ---- the long runs
-
-
-def test_a_long_run_stopped_by_ctrl_c_records_nothing_and_goes_on(monkeypatch, tmp_path):
-    from benchmarks import _language_models as runs
-
-    text = np.random.default_rng(0).integers(5, size=1000)
-    vocabulary = Vocabulary.from_tokens(list("abcde"))
-    settings = {"layer": "LSTM", "H": 4, "N": 2, "epochs": 2, "lr": 1.0, "constant": 0.5}
-    recorded = {}
-    monkeypatch.setattr(runs, "penn_treebank", lambda: (vocabulary, [text, text[:50], text[:50]]))
-    monkeypatch.setattr(runs, "RUNS", {"short": settings})
-    monkeypatch.setattr(runs, "KEPT", tmp_path)
-    monkeypatch.setattr(runs, "record_run", lambda *names, **what: recorded.update(what["result"]))
-    monkeypatch.setattr(sys, "argv", ["_language_models", "short"])
-    step = runs.LanguageModelTrainer._step
-
-    def interrupted(trainer, xs, ts):
-        if trainer.epoch == 1 and trainer.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer, xs, ts)
-
-    with monkeypatch.context() as once, pytest.raises(SystemExit):
-        once.setattr(runs.LanguageModelTrainer, "_step", interrupted)
-        runs.main()
-    assert not recorded
-    runs.main()
-    assert len(recorded["train_perplexity"]) == 2
-
-
-# ---- what the benchmarks compare
-
-
-def test_the_naive_model_of_the_benchmarks_computes_the_same():
-    from benchmarks._naive_recurrent import naive_step
-    from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
-
-    ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
-    for _ in range(3):
-        assert ours() == pytest.approx(naive(), rel=1e-5)
+# ---- the reviews
 
 
 def test_the_reviews_are_three_texts_that_share_no_review():

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import math
-import re
 
 import notebooks
 import numpy as np
@@ -12,12 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.measured import measured
-
-
-def masked(text):
-    for regex, mask in notebooks.masks():
-        text = re.sub(regex, mask, text)
-    return text
+from tests.helpers import masked
 
 
 def test_shows_the_value_and_the_band(capsys):
@@ -69,5 +63,5 @@ def test_two_runs_look_the_same_when_masked(first, second, unit, digits):
     for value in (first, second):
         with contextlib.redirect_stdout(io.StringIO()) as out:
             measured("loss of model 2", value, -1e9, 1e9, unit, digits)
-        shown.append(masked(out.getvalue()))
+        shown.append(masked(out.getvalue(), notebooks.masks()))
     assert shown[0] == shown[1] and "loss of model 2 MEASURED" in shown[0]

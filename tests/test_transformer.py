@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.catalogue import GOLDEN, dense, run
 from common.checks import layer_errors
 from common.layers import LayerNorm, unique_parameters
 from common.layers.make import Make
@@ -12,10 +11,8 @@ from common.optimizers import Adam
 from common.questions import START
 from common.seq2seq import answer, beam_search
 from common.transformer import Blocks, Residual, transformer, warm_up
-
-
-def normal(*shape, seed=0, dtype=np.float64):
-    return xp.asarray(np.random.default_rng(seed).standard_normal(shape).astype(dtype))
+from tests.golden.reference import GOLDEN, run
+from tests.helpers import bad_input, dense, normal, questions
 
 
 def random_block(kind, norm_first, dtype=np.float64):
@@ -81,14 +78,6 @@ def test_gradients_of_the_blocks(kind, norm_first, T):
 
 def small(dtype=np.float64, **options):
     return transformer(7, 8, 12, np.random.default_rng(1), dtype=dtype, **options)
-
-
-def questions(N=3):
-    rng = np.random.default_rng(0)
-    xs, ts = rng.integers(3, 7, (N, 5)), rng.integers(2, 7, (N, 4))
-    ts[:, 0] = START
-    xs[1, 3:] = ts[1, 3:] = 0
-    return xp.asarray(xs), xp.asarray(ts)
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
@@ -195,9 +184,4 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_gets_one_clear_sentence(name):
-    call, sentence = BAD[name]
-    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
-        call()
-    assert "\n" not in str(caught.value)
+test_bad_input_gets_one_clear_sentence = bad_input(BAD)

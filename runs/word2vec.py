@@ -1,6 +1,6 @@
 """How good the vectors are that each method learns from the same text, with the same settings.
 
-    python -m benchmarks._word2vec_quality METHOD:SEED ...
+    python -m runs.word2vec METHOD:SEED ...
 
 trains and judges, and adds what it measured to data/results/word2vec.json. Methods: counts, cbow, skip-gram,
 hierarchical, gensim-cbow, gensim-skip-gram. Some take minutes.
@@ -131,7 +131,7 @@ def main() -> None:
             seed or "1",
             result=result,
             seed=int(seed or 1),
-            command=f"python -m benchmarks._word2vec_quality {choice}",
+            command=f"python -m runs.word2vec {choice}",
             passes=PASSES,
         )
         similar = [round(result[name]["spearman"], 3) for name in ("wordsim353", "simlex999")]

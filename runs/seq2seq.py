@@ -1,6 +1,6 @@
 """How often a model answers right: sums and dates, over seeds, at the settings of the chapters' long runs.
 
-    python -m benchmarks._seq2seq TASK/MODEL:SEED ...
+    python -m runs.seq2seq TASK/MODEL:SEED ...
 
 trains and judges, one run after the other, and adds what it measured to data/results/seq2seq.json. A run
 takes some minutes.
@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leave_if_stopped
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
 from common.datasets import load_dates
@@ -34,6 +33,7 @@ from common.scale import record_run
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
 from common.training import Trainer, linear_decay
 from common.transformer import transformer, warm_up
+from runs import leave_if_stopped
 
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000
 D, H = 16, 128
@@ -201,7 +201,7 @@ def main() -> None:
             )
         seed = seed or "1"
         result = measure(task, RECIPES[model], int(seed))
-        command = f"python -m benchmarks._seq2seq {name}:{seed}"
+        command = f"python -m runs.seq2seq {name}:{seed}"
         record_run("seq2seq", name, seed, result=result, seed=int(seed), command=command)
         print(choice, f"{result['accuracy']:.4f}", f"{result['seconds_an_epoch']:.1f} s an epoch", flush=True)
 

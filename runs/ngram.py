@@ -1,6 +1,6 @@
 """The n-gram model on the Penn Treebank, where its perplexity can be compared with the literature's.
 
-    python -m benchmarks._ngram
+    python -m runs.ngram
 
 writes data/results/ngram_ptb.json. It takes seconds, and the Penn Treebank.
 """
@@ -22,7 +22,7 @@ def main() -> None:
     record(
         "ngram_ptb",
         seed=0,  # nothing is drawn
-        command="python -m benchmarks._ngram",
+        command="python -m runs.ngram",
         test_perplexity={str(order): round(value, 2) for order, value in perplexities.items()},
     )
 

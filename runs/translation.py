@@ -1,6 +1,6 @@
 """From English of 1611 to English of today: a Transformer beside LSTMs with attention, on the same time.
 
-    python -m benchmarks._translation MINUTES
+    python -m runs.translation MINUTES
 
 trains both, always the one that has had less time, until each has had so many minutes of one processor, and
 writes what it measured to data/results/translation.json. A model is judged with the weights that had the
@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import sacrebleu
 
-from benchmarks import leave_if_stopped
 from common.attentive import attentive
 from common.backend import Array
 from common.datasets import load_bible_pairs
@@ -43,6 +42,7 @@ from common.translation import (
     encode_words,
 )
 from common.weights import load_weights, save_weights
+from runs import leave_if_stopped
 
 BATCH, CLIP = 64, 1.0
 LSTM = {"D": 128, "H": 192, "bidirectional": True}
@@ -191,7 +191,7 @@ def main() -> None:
     record(
         "translation",
         seed=SEED,
-        command=f"python -m benchmarks._translation {options.minutes:g}",
+        command=f"python -m runs.translation {options.minutes:g}",
         pairs=[len(part) for part in (sentences.train, sentences.valid, sentences.test)],
         vocabulary=len(vocabulary),
         longest=LONGEST,

@@ -107,14 +107,15 @@ def _mirrored(entry: dict[str, Any]) -> Path | None:
     mirror = os.environ.get("BOOK_DATA_MIRROR", "").strip()
     if not mirror:
         return None
-    if not Path(mirror).is_dir():
+    folder = Path(mirror).expanduser()
+    if not folder.is_dir():
         raise DataError(f"BOOK_DATA_MIRROR is {mirror!r}, which is not a folder; unset it, or name one.")
-    file = Path(mirror) / entry["mirror"]
+    file = folder / entry["mirror"]
     return file if file.is_file() else None
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("BOOK_DATA_CACHE", "").strip() or DATA / "cache")
+    return Path(os.environ.get("BOOK_DATA_CACHE", "").strip() or DATA / "cache").expanduser()
 
 
 def _fault(file: Path, entry: dict[str, Any]) -> str | None:
@@ -180,7 +181,8 @@ def _reason(error: Exception, target: Path) -> str:
         if isinstance(error, kind):
             return reason
     if isinstance(error, OSError):
-        reason = f"the cache folder {target.parent} can't be written ({error.strerror or error})"
+        first = error.__cause__ or error  # pooch says it again, at length
+        reason = f"the cache folder {target.parent} can't be written ({getattr(first, 'strerror', first)})"
         raise DataError(f"{reason}; set BOOK_DATA_CACHE to another folder.") from None
     raise error
 

@@ -365,9 +365,11 @@ def load_word2vec(path: str | os.PathLike[str], binary: bool = False, errors: st
     with _opened(path) as file:
         words, rows = (_read_binary if binary else _read_text)(file, path, errors)
     first = {word: i for i, word in reversed(list(enumerate(words)))}
-    chosen = sorted(first.values())
+    if len(first) < len(words):
+        chosen = sorted(first.values())
+        words, rows = [words[i] for i in chosen], rows[chosen]
     try:
-        return WordVectors([words[i] for i in chosen], rows[chosen])
+        return WordVectors(words, rows)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -428,18 +430,21 @@ def _fields(line: bytes, dimension: int, where: str) -> tuple[bytes, np.ndarray]
     word, *numbers = line.rstrip().rsplit(None, dimension) or [b""]
     if len(numbers) == dimension - 1 and line[:1] == b" ":
         word, numbers = b" ", [word, *numbers]  # the word is itself a space
-    fault, wrong = None, [i for i, number in enumerate(numbers) if not _is_number(number)]
+    fault = None
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        i = [_is_number(number) for number in numbers].index(False)
+        fault = f"and number {i + 1} is {numbers[i].decode(errors='backslashreplace')!r}"
     if len(numbers) < dimension:
         fault = f"and has {len(numbers)}"
-    elif wrong:
-        fault = f"and number {wrong[0] + 1} is {numbers[wrong[0]].decode(errors='backslashreplace')!r}"
     elif len(word.split()) > 1 and _is_number(word.split()[-1]):
         fault = "and has more"
     if fault:
         should = f"it should be a word and {dimension} numbers"
         raise ValueError(f"{where}: {should}, {fault} (if the file is binary, use binary=True).")
     with np.errstate(over="ignore"):
-        return word, np.array([float(number) for number in numbers], np.float32)
+        return word, np.array(values, np.float32)
 
 
 def _is_number(text: bytes) -> bool:
@@ -456,7 +461,10 @@ def _read_binary(file: BinaryIO, path: str | os.PathLike[str], errors: str) -> t
         raise ValueError(f"{path} begins with {line[:40]!r}; it should begin with two numbers, V and D.")
     size, dimension = header
     content, position = file.read(), 0
-    words, rows = [], []
+    words = []
+    rows = np.empty(
+        (min(size, len(content) // (4 * dimension)), dimension), np.float32
+    )  # not what is promised
     for i in range(size):
         end = content.find(b" ", position)
         numbers = content[end + 1 : end + 1 + 4 * dimension]
@@ -464,8 +472,8 @@ def _read_binary(file: BinaryIO, path: str | os.PathLike[str], errors: str) -> t
             raise ValueError(f"{path} ends after {i} vectors; its first line promises {size}.")
         # the original program ends each vector with a line break, gensim does not
         words.append(_word(content[position:end].lstrip(b"\n"), errors, f"{path}, word {i + 1}"))
-        rows.append(np.frombuffer(numbers, dtype="<f4"))
+        rows[i] = np.frombuffer(numbers, dtype="<f4")
         position = end + 1 + 4 * dimension
     if content[position:].strip():
         raise ValueError(f"{path} goes on after {size} vectors, more than its first line promises.")
-    return words, np.array(rows)
+    return words, rows

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TextIO
 
 from common.support.files import packaged_file
-from common.text import UnknownWord
+from common.text import UnknownWord, plain
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 HYPERNYM = ("@", "@i")  # the marks of "is a kind of" and "is an instance of"
@@ -72,7 +72,7 @@ def synsets(word: str, part: str | None = None) -> list[Synset]:
     """
     if part is not None and part not in FILES:
         raise ValueError(f"part is {part!r}; it should be one of {', '.join(FILES)}.")
-    lemma = word.lower().replace(" ", "_")
+    lemma = plain(word).replace(" ", "_")
     found = [_synset(p, offset) for p in FILES if part in (None, p) for offset in _index(p).get(lemma, ())]
     if not found:
         kind = f" as part of speech {part!r}" if part else ""

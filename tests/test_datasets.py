@@ -179,7 +179,11 @@ def test_a_folder_that_cannot_be_written(place, monkeypatch):
         datasets.path("toy")
 
 
-def test_a_read_only_folder(place, monkeypatch):
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_read_only_folder(place, monkeypatch, exists):
+    if exists:
+        (place / "cache" / "toy").mkdir(parents=True)
+
     def refuse(
         *arguments, **more
     ):  # a folder that can't be read only to the superuser, who may run the tests
@@ -190,6 +194,13 @@ def test_a_read_only_folder(place, monkeypatch):
         DataError, match=r"can't be written .Permission denied.; set BOOK_DATA_CACHE to another folder"
     ):
         datasets.path("toy")
+
+
+def test_a_folder_in_the_home_of_the_user(place, monkeypatch):
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("USERPROFILE", str(place))
+    monkeypatch.setenv("BOOK_DATA_CACHE", "~/own cache")
+    assert datasets.path("toy") == place / "own cache" / "toy" / "toy.txt"
 
 
 def test_mirror_before_cache_and_download(place, server, monkeypatch):

@@ -44,6 +44,7 @@ def test_a_noun_and_an_adverb_have_nothing_in_common():
 
 def test_several_words():
     assert "frank.n.02" in {synset.name for synset in synsets("hot dog")}
+    assert synsets("O’Clock") == synsets("o'clock")
 
 
 def test_bad_input():

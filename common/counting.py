@@ -7,22 +7,23 @@ The whole way from a text to word vectors is four calls:
     u, s = randomized_svd(weights, 100, np.random.default_rng(1984))
     vectors = word_vectors(u, s)
 
-A vocabulary of 30,000 words has 900 million pairs, of which a text shows about one in a hundred.  So every
+A vocabulary of 30,000 words has 900 million pairs, of which a text shows about one in a hundred. So every
 matrix here is sparse (SciPy's CSR: only what is not zero is stored), and each function keeps it so.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from common.require import require_count, require_positive
+
 DENSE_LIMIT = 5_000  # rows or columns; a full SVD above this takes minutes and gigabytes
 
-# --------------------------------------------------------------------------------------------------- counting
+# ---- counting
 
 
 def cooccurrence(
@@ -32,12 +33,12 @@ def cooccurrence(
     weighting: str = "flat",
     starts: Sequence[int] | None = None,
 ) -> sparse.csr_array:
-    """Count how often each word stands within `window` words of each other word.
+    """Count how often each word stands within ``window`` words of each other word.
 
     Parameters
     ----------
     ids : sequence of int
-        The text as word ids, L of them, each from 0 to `size` - 1.
+        The text as word ids, L of them, each from 0 to ``size`` - 1.
     size : int
         The number of words in the vocabulary, V.
     window : int
@@ -46,7 +47,7 @@ def cooccurrence(
         ``"flat"`` counts each neighbour as 1, ``"harmonic"`` as 1/d at a distance of d words, and
         ``"linear"`` as (window + 1 - d) / window.
     starts : sequence of int, optional
-        Where each document starts, and where the last one ends.  Words of two documents are no neighbours.
+        Where each document starts, and where the last one ends. Words of two documents are no neighbours.
 
     Returns
     -------
@@ -56,18 +57,17 @@ def cooccurrence(
     Raises
     ------
     ValueError
-        If the text is empty, an id is out of range, or `window`, `size` or `weighting` is not as above.
+        The text is empty, an id is out of range, or ``window``, ``size`` or ``weighting`` is not as above.
     """
     ids = _checked_ids(ids, size)
-    if operator.index(window) < 1:
-        raise ValueError(f"window is {window}; it should be 1 or more")
+    require_count("window", window)
     weights = {
         "flat": lambda d: 1.0,
         "harmonic": lambda d: 1 / d,
         "linear": lambda d: (window + 1 - d) / window,
     }
     if weighting not in weights:
-        raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(weights)}")
+        raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(weights)}.")
     weight = weights[weighting]
 
     document = _documents(starts, len(ids))
@@ -95,7 +95,7 @@ def _count_pairs(rows: np.ndarray, columns: np.ndarray, size: int) -> sparse.csr
 
 
 def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int, int], int]:
-    """Count neighbours one pair at a time, as one would at first.  Kept to check and to time the fast way.
+    """Count neighbours one pair at a time, as one would at first. Kept to check and to time the fast way.
 
     Returns
     -------
@@ -114,36 +114,35 @@ def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int,
 
 def _checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
     ids = np.asarray(ids)
-    if operator.index(size) < 1:
-        raise ValueError(f"size is {size}; it should be the number of words in the vocabulary, 1 or more")
+    require_count("size", size)
     if ids.ndim != 1 or len(ids) == 0:
-        raise ValueError(f"ids has shape {ids.shape}; it should be one row of at least one word id")
+        raise ValueError(f"ids has shape {ids.shape}; it should be one row of at least one word id.")
     if ids.dtype.kind not in "iu":
-        raise TypeError(f"ids is of type {ids.dtype}; ids should be whole numbers")
+        raise TypeError(f"ids is of type {ids.dtype}; ids should be whole numbers.")
     if ids.min() < 0 or ids.max() >= size:
-        raise ValueError(f"ids go from {ids.min()} to {ids.max()}; they should lie between 0 and {size - 1}")
+        raise ValueError(f"ids go from {ids.min()} to {ids.max()}; they should lie between 0 and {size - 1}.")
     return ids.astype(np.int32)
 
 
 def _documents(starts: Sequence[int] | None, length: int) -> np.ndarray | None:
-    """Return the number of the document that each word is in."""
+    """The number of the document that each word is in."""
     if starts is None:
         return None
     starts = np.asarray(starts)
     if len(starts) < 2 or starts[0] != 0 or starts[-1] != length or (np.diff(starts) < 0).any():
-        raise ValueError(f"starts is {starts}; it should rise from 0 to {length}, the length of the text")
+        raise ValueError(f"starts is {starts}; it should rise from 0 to {length}, the length of the text.")
     return np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
 
 
-# -------------------------------------------------------------------------------------------------- weighting
+# ---- weighting
 
 
-def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float = 0.0) -> sparse.csr_array:
+def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0) -> sparse.csr_array:
     """Weigh counts by positive pointwise mutual information [Church1990]_ [Bullinaria2007]_.
 
     With n the sum of all counts, entry (i, j) becomes
 
-        max(0, log2(counts[i, j] * n / (counts[i].sum() * counts[:, j].sum())) - shift)
+        max(0, log2(counts[i, j] * n / (counts[i].sum() * counts[:, j].sum())))
 
     Parameters
     ----------
@@ -152,8 +151,6 @@ def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float =
     alpha : float
         Power applied to the context counts when the probability of a context is taken; 0.75 makes rare
         contexts weigh less [Levy2015]_.
-    shift : float
-        Subtracted before the cut at 0, in bits.
 
     Returns
     -------
@@ -163,18 +160,17 @@ def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0, shift: float =
     Raises
     ------
     ValueError
-        If a count is negative or not finite, nothing was counted at all, or `alpha` is not above 0.
+        A count is negative or not finite, nothing was counted at all, or ``alpha`` is not above 0.
     """
     counts = _checked_counts(counts)
-    if not alpha > 0:
-        raise ValueError(f"alpha is {alpha}; it should be above 0")
+    require_positive("alpha", alpha)
     rows, columns = counts.sum(axis=1), counts.sum(axis=0)
     smoothed = columns**alpha
     with np.errstate(divide="ignore"):  # a word without neighbours: its weight is never used
         row_part = np.log2(rows)
         column_part = np.log2(smoothed / smoothed.sum())
     data = np.log2(counts.data) - np.repeat(row_part, np.diff(counts.indptr)) - column_part[counts.indices]
-    return _with_data(counts, data - shift)
+    return _with_data(counts, data)
 
 
 def log_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
@@ -187,8 +183,7 @@ def log_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
 def capped_counts(counts: sparse.sparray | np.ndarray, limit: float = 100) -> sparse.csr_array:
     """Replace each count c by min(c, limit)."""
     counts = _checked_counts(counts)
-    if not limit > 0:
-        raise ValueError(f"limit is {limit}; it should be above 0")
+    require_positive("limit", limit)
     return _with_data(counts, np.minimum(counts.data, limit))
 
 
@@ -203,7 +198,7 @@ def without_contexts(counts: sparse.sparray | np.ndarray, ids: Iterable[int]) ->
 def positive_correlation(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
     """Weigh counts by the square root of the positive part of Pearson's correlation [Rohde2005]_.
 
-    Two events are correlated here: one of the two words is i, and the other is j.  A pair that was never seen
+    Two events are correlated here: one of the two words is i, and the other is j. A pair that was never seen
     has a negative correlation, so zeros stay zeros.
 
     Parameters
@@ -223,9 +218,9 @@ def positive_correlation(counts: sparse.sparray | np.ndarray) -> sparse.csr_arra
 def _checked_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
     counts = sparse.csr_array(counts, dtype=np.float64)
     if not np.isfinite(counts.data).all() or (counts.data < 0).any():
-        raise ValueError("counts holds a negative number, a NaN or an infinity; counts should be 0 or more")
+        raise ValueError("counts holds a negative number, a NaN or an infinity; counts should be 0 or more.")
     if not counts.data.any():
-        raise ValueError(f"counts of shape {counts.shape} is all 0: no word has a neighbour")
+        raise ValueError(f"counts of shape {counts.shape} is all 0: no word has a neighbour.")
     if not counts.data.all():
         counts = counts.copy()
         counts.eliminate_zeros()
@@ -233,7 +228,7 @@ def _checked_counts(counts: sparse.sparray | np.ndarray) -> sparse.csr_array:
 
 
 def _with_data(matrix: sparse.csr_array, data: np.ndarray) -> sparse.csr_array:
-    """Return a float32 matrix with the pattern of `matrix` and other numbers, those not above 0 left out."""
+    """A float32 matrix with the pattern of ``matrix`` and other numbers, those not above 0 left out."""
     parts = (data.astype(np.float32), matrix.indices, matrix.indptr)
     result = sparse.csr_array(parts, shape=matrix.shape, copy=True)
     result.data[result.data < 0] = 0
@@ -241,11 +236,11 @@ def _with_data(matrix: sparse.csr_array, data: np.ndarray) -> sparse.csr_array:
     return result
 
 
-# --------------------------------------------------------------------------------------------------- reducing
+# ---- reducing
 
 
 def full_svd(matrix: sparse.sparray | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return all left singular vectors and singular values of a small matrix, by way of a dense copy.
+    """All left singular vectors and singular values of a small matrix, by way of a dense copy.
 
     Returns
     -------
@@ -257,18 +252,18 @@ def full_svd(matrix: sparse.sparray | np.ndarray) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     ValueError
-        If a side is longer than 5,000.
+        A side is longer than 5,000.
     """
     if max(matrix.shape) > DENSE_LIMIT:
         limit = f"at most {DENSE_LIMIT:,} words; use randomized_svd"
-        raise ValueError(f"matrix has shape {matrix.shape}; a full SVD is for {limit}")
+        raise ValueError(f"matrix has shape {matrix.shape}; a full SVD is for {limit}.")
     dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
-    u, s, _ = np.linalg.svd(dense, full_matrices=False)
+    u, s, _ = np.linalg.svd(dense.astype(_precise(dense.dtype)), full_matrices=False)
     return fix_signs(u), s
 
 
 def truncated_svd(matrix: sparse.sparray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `rank` largest singular values and their left vectors, by ARPACK's iterations to full
+    """The ``rank`` largest singular values and their left vectors, by ARPACK's iterations to full
     precision.
 
     Returns
@@ -277,6 +272,8 @@ def truncated_svd(matrix: sparse.sparray, rank: int) -> tuple[np.ndarray, np.nda
         Shapes (V, rank) and (rank,), the largest singular value first.
     """
     _check_rank(matrix, rank)
+    if rank == min(matrix.shape):  # the iterations find all but one at most
+        return full_svd(matrix.astype(np.float64))
     u, s, _ = svds(matrix.astype(np.float64), rank, v0=np.ones(min(matrix.shape)), random_state=0)
     order = np.argsort(-s)
     return fix_signs(u[:, order]), s[order]
@@ -286,12 +283,11 @@ def randomized_svd(
     matrix: sparse.sparray | np.ndarray,
     rank: int,
     rng: np.random.Generator,
-    oversampling: int = 10,
     iterations: int = 3,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return about the `rank` largest singular values and their left vectors [Halko2011]_.
+    """About the ``rank`` largest singular values and their left vectors [Halko2011]_.
 
-    Products with a few random vectors show in which directions the matrix is long.  Within these directions
+    Products with a few random vectors show in which directions the matrix is long. Within these directions
     an ordinary SVD of a small matrix does the rest.
 
     Parameters
@@ -302,8 +298,6 @@ def randomized_svd(
         How many singular values to find.
     rng : numpy.random.Generator
         Draws the random vectors.
-    oversampling : int
-        How many directions more than `rank` to look at.
     iterations : int
         How often to multiply with the matrix and back, which makes long directions stand out further.
 
@@ -313,9 +307,9 @@ def randomized_svd(
         Shapes (V, rank) and (rank,), the largest singular value first.
     """
     _check_rank(matrix, rank)
-    dtype = matrix.dtype if matrix.dtype.kind == "f" else np.float64
-    width = min(rank + oversampling, *matrix.shape)
-    q = rng.standard_normal((matrix.shape[1], width)).astype(dtype)
+    matrix = matrix.astype(_precise(matrix.dtype), copy=False)
+    width = min(rank + 10, *matrix.shape)  # a few directions more, so that the last ones asked for are right
+    q = rng.standard_normal((matrix.shape[1], width)).astype(matrix.dtype)
     q = np.linalg.qr(matrix @ q).Q  # (V, width): an orthonormal basis of what the matrix can reach
     for _ in range(iterations):
         q = np.linalg.qr(matrix @ (matrix.T @ q)).Q
@@ -327,7 +321,7 @@ def randomized_svd(
 def fix_signs(u: np.ndarray) -> np.ndarray:
     """Turn each column so that its largest entry is positive.
 
-    A singular vector and its negative are equally right, and libraries differ in which one they give.  Of
+    A singular vector and its negative are equally right, and libraries differ in which one they give. Of
     entries that tie for the largest, the first decides.
     """
     size = np.abs(u)
@@ -336,7 +330,7 @@ def fix_signs(u: np.ndarray) -> np.ndarray:
 
 
 def word_vectors(u: np.ndarray, s: np.ndarray, power: float = 0.5) -> np.ndarray:
-    """Return the rows of U S**power as float32: one vector for each word.
+    """The rows of ``U S**power`` as float32: one vector for each word.
 
     Parameters
     ----------
@@ -350,6 +344,12 @@ def word_vectors(u: np.ndarray, s: np.ndarray, power: float = 0.5) -> np.ndarray
 
 
 def _check_rank(matrix: sparse.sparray | np.ndarray, rank: int) -> None:
-    if not 1 <= operator.index(rank) < min(matrix.shape):
-        most = min(matrix.shape) - 1
-        raise ValueError(f"rank is {rank}; for a matrix of {matrix.shape} it should be from 1 to {most}")
+    require_count("rank", rank)
+    if rank > min(matrix.shape):
+        most = f"at most {min(matrix.shape)} for a matrix of shape {matrix.shape}"
+        raise ValueError(f"rank is {rank}; it should be {most}.")
+
+
+def _precise(dtype: np.dtype) -> np.dtype:
+    """The type to compute with: float16 is for storage, and whole numbers become float64."""
+    return np.promote_types(dtype, np.float32) if dtype.kind == "f" else np.dtype(np.float64)

@@ -1,15 +1,15 @@
 """The texts of the book: where each file comes from, and how to load it.
 
-``data/registry.json`` says for every file its source, licence, size and sha256.  :func:`path` looks for a
+``data/registry.json`` says for every file its source, licence, size and sha256. :func:`path` looks for a
 file in this order and hands it out only when size and sha256 are right:
 
 1. in an installed package (the film reviews arrive this way, so that every chapter runs without a download);
 2. in the folder that the environment variable ``BOOK_DATA_MIRROR`` names, a read-only copy of all files;
 3. in the cache, ``data/cache`` or the folder that ``BOOK_DATA_CACHE`` names;
-4. on the internet.  A download is written to a temporary file, checked, and only then renamed into the cache,
-   so that a killed program or a second one at the same time never leaves half a file.
+4. on the internet. The package pooch writes a download to a temporary file, checks it, and only then renames
+   it into the cache, so that a killed program or a second one at the same time never leaves half a file.
 
-Nothing is loaded or downloaded on import.  A loader touches no random number generator and keeps nothing
+Nothing is loaded or downloaded on import. A loader touches no random number generator and keeps nothing
 between calls.
 """
 
@@ -18,33 +18,26 @@ from __future__ import annotations
 import ast
 import csv
 import hashlib
-import http.client
-import importlib.util
 import io
 import json
 import os
 import re
-import socket
-import tempfile
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 
-from common.text import Vocabulary, tokenize
+from common.support.files import packaged_file
+from common.text import Vocabulary, tokenize, tokenize_ascii
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 REGISTRY = DATA / "registry.json"
-ATTEMPTS = 3  # per address
-RETRY_WAIT = 1.0  # seconds before the second attempt, twice as long before the third
+RETRIES = 2  # of an address that does not give the right bytes
 TIMEOUT = 30.0  # seconds without a byte
 
 
@@ -52,16 +45,16 @@ class DataError(RuntimeError):
     """A file could not be had, or is not the file that the registry describes."""
 
 
-# ---------------------------------------------------------------------------------------------------- finding
+# ---- finding a file
 
 
 def registry() -> dict[str, dict[str, Any]]:
-    """Return the registry: for each data set its title, licence, homepage and files."""
+    """The registry: for each data set its title, licence, homepage and files."""
     return json.loads(REGISTRY.read_text(encoding="utf-8"))
 
 
 def path(dataset: str, file: str | None = None) -> Path:
-    """Return where a file of a data set lies on this machine, after fetching it when needed.
+    """Where a file of a data set lies on this machine, after fetching it when needed.
 
     Parameters
     ----------
@@ -77,63 +70,56 @@ def path(dataset: str, file: str | None = None) -> Path:
 
     Raises
     ------
-    KeyError
-        If the registry knows no such data set or file.
+    ValueError
+        The registry knows no such data set or file.
     DataError
-        If the file can't be had, or a copy of it is not the right one.
+        The file can't be had, or a copy of it is not the right one.
     """
     entries = registry()
     if dataset not in entries:
-        raise KeyError(f"dataset is {dataset!r}; it should be one of {', '.join(entries)}")
+        raise ValueError(f"dataset is {dataset!r}; it should be one of {', '.join(entries)}.")
     files = entries[dataset]["files"]
     if file is None and len(files) == 1:
         (file,) = files
     if file not in files:
-        raise KeyError(f"file is {file!r}; {dataset} has {', '.join(files)}")
+        raise ValueError(f"file is {file!r}; it should be one of {', '.join(files)}.")
     entry = files[file]
     found = _packaged(entry) or _mirrored(entry)
     if found:
         fault = _fault(found, entry)
         if fault:
-            raise DataError(f"{found} is not the {file} that the registry describes: {fault}")
+            raise DataError(f"{found} is not the {file} that the registry describes: {fault}.")
         return found
     cached = _cache() / entry["mirror"]
-    if cached.is_file():
-        if not _fault(cached, entry):
-            return cached
-        _unlink(cached)  # truncated or changed: as good as not there
-    _download(file, entry, cached)
+    if not cached.is_file() or _fault(cached, entry):  # truncated or changed is as good as not there
+        _download(file, entry, cached)
     return cached
 
 
 def _packaged(entry: dict[str, Any]) -> Path | None:
-    """Return the file inside an installed package, without importing the package."""
     if "package" not in entry:
         return None
     module, inside, _ = entry["package"]
-    spec = importlib.util.find_spec(module)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(folder) / inside).is_file():
-            return Path(folder) / inside
-    return None
+    return packaged_file(module, inside)
 
 
 def _mirrored(entry: dict[str, Any]) -> Path | None:
     mirror = os.environ.get("BOOK_DATA_MIRROR", "").strip()
     if not mirror:
         return None
-    if not Path(mirror).is_dir():
-        raise DataError(f"BOOK_DATA_MIRROR is {mirror!r}, which is not a folder; unset it, or name one")
-    file = Path(mirror) / entry["mirror"]
+    folder = Path(mirror).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"BOOK_DATA_MIRROR is {mirror!r}, which is not a folder; unset it, or name one.")
+    file = folder / entry["mirror"]
     return file if file.is_file() else None
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("BOOK_DATA_CACHE", "").strip() or DATA / "cache")
+    return Path(os.environ.get("BOOK_DATA_CACHE", "").strip() or DATA / "cache").expanduser()
 
 
 def _fault(file: Path, entry: dict[str, Any]) -> str | None:
-    """Say in which way `file` differs from its registry entry; None when it does not."""
+    """In which way ``file`` differs from its registry entry; None when it does not."""
     size = file.stat().st_size
     if size != entry["size"]:
         return f"it has {size:,} bytes and should have {entry['size']:,}"
@@ -144,104 +130,91 @@ def _fault(file: Path, entry: dict[str, Any]) -> str | None:
     return None
 
 
-def _unlink(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{file} is damaged and can't be removed ({error.strerror}); remove it by hand"
-        ) from None
-
-
-# ------------------------------------------------------------------------------------------------ downloading
+# ---- downloading
 
 
 def _download(file: str, entry: dict[str, Any], target: Path) -> None:
-    """Fetch `file` from the first address that gives the right bytes, and put it at `target` in one step."""
+    """Fetch ``file`` to ``target`` from the first address that gives the right bytes."""
+    import pooch  # here, because few readers ever download
+
     instead = f"set BOOK_DATA_MIRROR to a folder that holds {entry['mirror']}"
     if "package" in entry:
         instead = f"install the package {entry['package'][2]}, or {instead}"
     if not entry["urls"]:
-        raise DataError(f"{file} has no address to download it from; {instead}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{file}.")
-        os.close(handle)
-    except OSError as error:
-        reason = f"the cache folder {target.parent} can't be written ({error.strerror})"
-        raise DataError(f"{reason}; set BOOK_DATA_CACHE to another folder") from None
-    temporary = Path(name)
+        raise DataError(f"{file} has no address to download it from; {instead}.")
+    pooch.get_logger().setLevel("WARNING")
+    get = pooch.HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 20, hooks={"response": _check_response})
     reasons = []
-    try:
-        for url in entry["urls"]:
-            reason = _fetch(url, temporary, entry)
-            if reason is None:
-                temporary.chmod(0o644)  # mkstemp makes it private
-                os.replace(temporary, target)
-                return
-            reasons.append(f"{urllib.parse.urlsplit(url).netloc}: {reason}")
-    finally:
-        temporary.unlink(missing_ok=True)
-    raise DataError(f"{file} could not be downloaded ({'; '.join(reasons)}); {instead}")
-
-
-def _fetch(url: str, temporary: Path, entry: dict[str, Any]) -> str | None:
-    """Download `url` to `temporary`; return None when the bytes are right, else the reason why not."""
-    reason = "not tried"
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(RETRY_WAIT * 2 ** (attempt - 1))
+    for url in entry["urls"]:
+        store = pooch.create(
+            path=target.parent,
+            base_url="",
+            registry={target.name: f"sha256:{entry['sha256']}"},
+            urls={target.name: url},
+            retry_if_failed=RETRIES,
+        )
         try:
             _check_address(url)
-            opener = urllib.request.build_opener(_Redirect)  # certificates are verified
-            with opener.open(url, timeout=TIMEOUT) as response, temporary.open("wb") as stream:
-                left = (
-                    entry["size"] + 1
-                )  # never more than the file and the one byte that shows it to be too long
-                while left > 0 and (chunk := response.read(min(left, 1 << 20))):
-                    stream.write(chunk)
-                    left -= len(chunk)
-        except urllib.error.HTTPError as error:
-            reason = f"the server answered {error.code} {error.reason}"
-            if error.code < 500:  # it won't change its mind
-                return reason
-        except urllib.error.URLError as error:
-            lost = isinstance(error.reason, socket.gaierror)
-            reason = "no network" if lost else f"no connection, {error.reason}"
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = f"the download broke off, {error or type(error).__name__}"
-        else:
-            reason = _fault(temporary, entry)
-            if reason is None:
-                return None
-            reason = f"what arrived was wrong and was removed, {reason}"
-    return reason
+            store.fetch(target.name, downloader=get)
+            target.chmod(0o644)  # a temporary file is private
+            return
+        except Exception as error:
+            reasons.append(f"{urlsplit(url).netloc}: {_reason(error, target)}")
+    raise DataError(f"{file} could not be downloaded ({'; '.join(reasons)}); {instead}.")
 
 
-class _Redirect(urllib.request.HTTPRedirectHandler):
-    """Follow a server that sends us elsewhere only to another https address."""
+def _reason(error: Exception, target: Path) -> str:
+    """What went wrong with a download, in a few words."""
+    from requests import exceptions
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        _check_address(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    kinds = {
+        exceptions.SSLError: "its certificate is not one that this machine trusts",
+        exceptions.ProxyError: "the proxy does not answer",
+        exceptions.Timeout: f"no answer within {TIMEOUT:g} seconds",
+        exceptions.ChunkedEncodingError: "the download broke off",
+        exceptions.ConnectionError: "no network, or no connection",
+        _Refused: str(error),
+        exceptions.RequestException: f"the download failed, {error}",
+        ValueError: "what arrived was wrong and was removed, its sha256 is not that of the registry",
+    }
+    for kind, reason in kinds.items():
+        if isinstance(error, kind):
+            return reason
+    if isinstance(error, OSError):
+        first = error.__cause__ or error  # pooch says it again, at length
+        reason = f"the cache folder {target.parent} can't be written ({getattr(first, 'strerror', first)})"
+        raise DataError(f"{reason}; set BOOK_DATA_CACHE to another folder.") from None
+    raise error
+
+
+class _Refused(Exception):
+    """An answer that will not change, however often one asks."""
+
+
+def _check_response(response: Any, **_: Any) -> None:
+    """Called with each answer of a server, before a redirect is followed and before anything is read."""
+    if response.is_redirect:
+        _check_address(urljoin(response.url, response.headers["location"]))
+    elif 400 <= response.status_code < 500:
+        raise _Refused(f"the server answered {response.status_code} {response.reason}")
 
 
 def _check_address(url: str) -> None:
     """Refuse to send or fetch anything in the clear; a server on this machine, as the tests use, is the
     exception."""
-    parts = urllib.parse.urlsplit(url)
+    parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1")):
-        raise ValueError(f"{url} is not an https address")
+        raise _Refused(f"{url} is not an https address")
 
 
-# ---------------------------------------------------------------------------------------------------- reviews
+# ---- film reviews
 
 
 @dataclass(frozen=True, eq=False)
 class Reviews:
     """Film reviews: N texts, each labelled positive (1) or negative (0), and the words in them.
 
-    ``reviews[:100]``, a boolean mask or an array of positions picks some of them and gives `Reviews` again.
+    ``reviews[:100]``, a boolean mask or an array of positions picks some of them and gives ``Reviews`` again.
 
     Attributes
     ----------
@@ -250,12 +223,15 @@ class Reviews:
     labels : numpy.ndarray
         int8, shape (N,).
     sources : numpy.ndarray
-        str, shape (N,): ``"imdb"`` or ``"rotten_tomatoes"``.
+        str, shape (N,): ``"imdb"`` or ``"rotten_tomatoes"``, or whatever says where a text is from.
+    tokenizer : function from str to list of str
+        Cuts a text into words: ``list`` takes each character for one.
     """
 
     texts: list[str]
     labels: np.ndarray
     sources: np.ndarray
+    tokenizer: Callable[[str], list[str]] = tokenize
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -269,8 +245,9 @@ class Reviews:
     def __getitem__(self, chosen: slice | Sequence[int] | np.ndarray) -> Reviews:
         positions = np.arange(len(self))[chosen]
         if positions.ndim != 1:
-            raise TypeError(f"chosen is {chosen!r}; it should be a slice, a mask or several positions")
-        return Reviews([self.texts[i] for i in positions], self.labels[positions], self.sources[positions])
+            raise TypeError(f"chosen is {chosen!r}; it should be a slice, a mask or several positions.")
+        texts = [self.texts[i] for i in positions]
+        return Reviews(texts, self.labels[positions], self.sources[positions], self.tokenizer)
 
     @cached_property
     def _words(self) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -278,7 +255,7 @@ class Reviews:
         starts."""
         types: defaultdict[str, int] = defaultdict()
         types.default_factory = types.__len__  # a word that is new gets the next number
-        numbers = [np.fromiter(map(types.__getitem__, tokenize(text)), np.int32) for text in self.texts]
+        numbers = [np.fromiter(map(types.__getitem__, self.tokenizer(text)), np.int32) for text in self.texts]
         starts = np.concatenate([[0], np.cumsum([len(row) for row in numbers], dtype=np.int64)])
         return list(types), np.concatenate([np.empty(0, np.int32), *numbers]), starts
 
@@ -301,7 +278,7 @@ class Reviews:
         unknown: str | None = None,
         specials: Sequence[str] = (),
     ) -> Vocabulary:
-        """Make a vocabulary of the words of these reviews; see `Vocabulary.from_counts`."""
+        """Make a vocabulary of the words of these reviews; see ``Vocabulary.from_counts``."""
         return Vocabulary.from_counts(self.counts, min_count, max_size, unknown, specials)
 
     def encode(self, vocabulary: Vocabulary, end: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -337,56 +314,26 @@ class Reviews:
         return ids, starts
 
 
-def load_reviews(part: str = "all") -> Reviews:
+def load_reviews() -> Reviews:
     """Load the film reviews: 25,000 from IMDB and 8,530 sentences from Rotten Tomatoes.
 
-    They were collected by [Maas2011]_ and [Pang2005]_.
-
-    The order is that of the package: IMDB negative, IMDB positive, Rotten Tomatoes positive, Rotten Tomatoes
-    negative.  The part ``"rotten_tomatoes"`` can also be had without the package, from the files of Pang and
-    Lee; the words are the same.
-
-    Parameters
-    ----------
-    part : str
-        ``"all"``, ``"imdb"`` or ``"rotten_tomatoes"``.
+    They were collected by [Maas2011]_ and [Pang2005]_. The order is that of the package: IMDB negative, IMDB
+    positive, Rotten Tomatoes positive, Rotten Tomatoes negative. They are cut by ``tokenize_ascii``, which
+    knows the letters a to z alone: accents are often damaged in these files.
 
     Raises
     ------
-    ValueError
-        If `part` is none of these.
     DataError
-        If the files can't be had.
+        The files can't be had.
     """
-    if part not in ("all", "imdb", "rotten_tomatoes"):
-        raise ValueError(f"part is {part!r}; it should be 'all', 'imdb' or 'rotten_tomatoes'")
-    try:
-        table = path("reviews").read_text(encoding="utf-8")
-    except DataError:
-        if part == "rotten_tomatoes":
-            return _rotten_tomatoes()
-        raise
-    rows = [row for row in list(csv.reader(io.StringIO(table, newline="")))[1:] if part in ("all", row[2])]
+    table = path("reviews").read_text(encoding="utf-8")
+    rows = list(csv.reader(io.StringIO(table, newline="")))[1:]
     texts = [text.replace("<br />", " ") for text, _, _ in rows]
-    return Reviews(
-        texts,
-        np.array([int(label) for _, label, _ in rows], np.int8),
-        np.array([source for *_, source in rows]),
-    )
+    labels = np.array([int(label) for _, label, _ in rows], np.int8)
+    return Reviews(texts, labels, np.array([source for *_, source in rows]), tokenize_ascii)
 
 
-def _rotten_tomatoes() -> Reviews:
-    """Read the part of the sentence polarity files that the package holds: the first 4,265 lines of each."""
-    texts = []
-    for file in ("rt-polarity.pos", "rt-polarity.neg"):
-        lines = path("rotten_tomatoes", file).read_text(encoding="latin-1").split("\n")[:4265]
-        # One sentence lost a space in these files; with it, the tokens of all 8,530 are those of the package.
-        texts += [line.strip().replace("the filmit was", "the film it was") for line in lines]
-    half = len(texts) // 2
-    return Reviews(texts, np.repeat(np.array([1, 0], np.int8), half), np.full(2 * half, "rotten_tomatoes"))
-
-
-# -------------------------------------------------------------------------------------------- the other texts
+# ---- the other texts
 
 
 def load_ptb(split: str = "train") -> list[str]:
@@ -394,7 +341,7 @@ def load_ptb(split: str = "train") -> list[str]:
 
     As prepared for language models by [Mikolov2010]_, the text has 10,000 word types, ``<unk>`` and
     ``<eos>`` among them, and 929,589 (train), 73,760 (valid) and 82,430 (test)
-    tokens.  ``Vocabulary.from_tokens(load_ptb(), unknown="<unk>")`` numbers them.
+    tokens. ``Vocabulary.from_tokens(load_ptb(), unknown="<unk>")`` numbers them.
 
     Parameters
     ----------
@@ -402,7 +349,7 @@ def load_ptb(split: str = "train") -> list[str]:
         ``"train"``, ``"valid"`` or ``"test"``.
     """
     if split not in ("train", "valid", "test"):
-        raise ValueError(f"split is {split!r}; it should be 'train', 'valid' or 'test'")
+        raise ValueError(f"split is {split!r}; it should be 'train', 'valid' or 'test'.")
     text = path("ptb", f"ptb.{split}.txt").read_text(encoding="utf-8")
     return text.replace("\n", " <eos> ").split()
 
@@ -455,7 +402,7 @@ def load_bible_pairs() -> list[Verse]:
     Raises
     ------
     DataError
-        If the files can't be had.
+        The files can't be had.
     """
     old, new = (_verses(path("bible", file)) for file in ("king_james.py", "world_english.py"))
     return [

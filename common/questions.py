@@ -195,7 +195,6 @@ def encode(
     characters: Vocabulary,
     answers: bool = False,
     reverse: bool = False,
-    longest: int | None = None,
 ) -> Array:
     """Texts to rows of ids, filled up with ``PAD`` on the right.
 
@@ -208,8 +207,6 @@ def encode(
         Put ``START`` before each text and ``END`` after it.
     reverse : bool
         Turn each text round (not its padding).
-    longest : int, optional
-        Refuse texts with more characters than this.
 
     Returns
     -------
@@ -219,17 +216,14 @@ def encode(
     Raises
     ------
     ValueError
-        A text has a character that the vocabulary lacks, or is too long, or there is no text.
+        A text has a character that the vocabulary lacks, or there is no text.
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("texts should be a sequence of strings: for one text, a list with one string.")
     if len(texts) == 0:
         raise ValueError("texts is empty; it should hold at least one text.")
-    length = max(map(len, texts))
-    if longest is not None and length > longest:
-        text = max(texts, key=len)
-        raise ValueError(f"{text!r} has {length} characters; there should be at most {longest}.")
-    rows = np.full((len(texts), max(length, 1) + 2 * answers), PAD, dtype=np.int32)  # (N, T)
+    length = max(1, *map(len, texts))
+    rows = np.full((len(texts), length + 2 * answers), PAD, dtype=np.int32)  # (N, T)
     for row, text in zip(rows, texts):
         missing = [character for character in text if character not in characters]
         if missing:

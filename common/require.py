@@ -103,3 +103,21 @@ def require_generator(name: str, rng: np.random.Generator) -> None:
     """Raise TypeError unless ``rng`` is a random generator."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{name} is a {type(rng).__name__}; it should be a numpy.random.Generator.")
+
+
+def require_share(name: str, value: float) -> None:
+    """Raise ValueError unless ``value`` is a number from 0 to below 1."""
+    if not isinstance(value, Real) or not 0 <= value < 1:
+        raise ValueError(f"{name} is {value!r}; it should be a number from 0 to below 1.")
+
+
+def require_string(name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a {type(value).__name__}; it should be a string.")
+
+
+def require_several(name: str, value: object) -> None:
+    """Raise TypeError if ``value`` is one string, which Python takes for a sequence of its characters."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} is the string {value[:20]!r}; it should be a sequence of words.")

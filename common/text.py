@@ -1,6 +1,6 @@
 """From text to numbers: tokens, a vocabulary, and the context of each word.
 
-A neural network takes numbers.  Three steps lead from a text to numbers, and every chapter uses the same
+A neural network takes numbers. Three steps lead from a text to numbers, and every chapter uses the same
 three:
 
 * :func:`tokenize` cuts a text into tokens (words, numbers and the marks that end or join phrases);
@@ -11,31 +11,52 @@ three:
 from __future__ import annotations
 
 import difflib
-import json
-import operator
-import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-# A run of letters, or a run of digits, or one mark.  All other signs (brackets, hyphens, quotation marks,
-# accented letters) only separate.  "don't" gives don ' t: three tokens, each of them frequent.
-TOKEN = re.compile(r"[a-z]+|[0-9]+|[.,!?;']")
+from common.require import require_count, require_several, require_string
+
+# ---- tokens
+
+ASCII_TOKEN = re.compile(r"[a-z]+|[0-9]+|[.,!?;']")
+
+MARKS = "。、،؛؟।"
+"""What stands for a full stop, a comma, a semicolon or a question mark in other scripts."""
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"  # Japanese kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
+)
+"""Letters of scripts that put no space between words."""
+
+_ALIKE = str.maketrans(
+    dict.fromkeys("’‘‛ʼ´′", "'")  # what keyboards and typesetters put for an apostrophe
+    | dict.fromkeys("‐‑", "-")
+    | dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff")  # nobody sees these inside a word
+)
 
 
 def tokenize(text: str) -> list[str]:
     """Cut a text into lower-case tokens.
 
-    A token is a run of the letters a to z, a run of digits, or one of the marks ``. , ! ? ; '``.  Anything
-    else separates two tokens and is dropped.
+    A token is a run of letters, a run of digits, or a mark such as ``. , ! ? ; '``. Anything else separates
+    two tokens and is dropped: "don't" gives ``don ' t``, three tokens, each of them frequent.
+
+    Letters are those of every script, with their accents. What only looks different is made the same first
+    (see :func:`plain`): ``’`` is ``'``, and é is one letter, however it was typed. Chinese, Japanese, Thai,
+    Lao, Khmer and Burmese put no space between words, so there each letter is a token of its own. Whoever
+    wants words has to know the language: a function of one's own takes the place of this one in
+    ``Reviews(..., tokenizer=...)`` and in ``Vocabulary.from_tokens(my_function(text))``, and ``list`` is the
+    simplest of them: every character is a token.
 
     Parameters
     ----------
     text : str
-        The text, English or at least written in Latin letters.
 
     Returns
     -------
@@ -45,22 +66,70 @@ def tokenize(text: str) -> list[str]:
     Raises
     ------
     TypeError
-        If `text` is not a string.
+        ``text`` is not a string.
 
     Examples
     --------
     >>> tokenize("You say goodbye and I say hello.")
     ['you', 'say', 'goodbye', 'and', 'i', 'say', 'hello', '.']
+    >>> tokenize("Café? 你好!")
+    ['café', '?', '你', '好', '!']
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text is a {type(text).__name__}; it should be a string")
-    return TOKEN.findall(text.lower())
+    require_string("text", text)
+    if text.isascii():
+        return tokenize_ascii(text)  # the same, faster
+    text = plain(text)
+    word, sign = letters(text)
+    return re.findall(rf"{word}|{sign}|\d+|[.,!?;'{MARKS}]", text)
+
+
+def tokenize_ascii(text: str) -> list[str]:
+    """Cut a text into lower-case tokens, of which the letters are a to z and nothing else.
+
+    The film reviews of the book are cut in this way. In their files many accents are damaged, so that one
+    word stands there in several spellings; and the models that were trained on them know these tokens. For a
+    text in plain English it is what :func:`tokenize` does.
+    """
+    require_string("text", text)
+    return ASCII_TOKEN.findall(text.lower())
+
+
+def plain(text: str) -> str:
+    """The text in small letters, with one spelling for what looks the same.
+
+    Unicode's normal form NFKC makes é one sign, where it may be an e and an accent, and takes ﬁ apart. One
+    kind of apostrophe and of hyphen is left, and signs that nobody sees are taken out.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_ALIKE)).lower()
+    # Again, for what that has made: İ becomes two signs, and ŉ has an apostrophe inside.
+    return unicodedata.normalize("NFKC", text.translate(_ALIKE))
+
+
+def letters(text: str) -> tuple[str, str]:
+    """Two regular expressions for a text that :func:`plain` made: a word, and a letter that is one by itself.
+
+    To the ``re`` module the vowel signs of Hindi, and accents for which there is no letter with the accent,
+    are no part of a word. So the expressions name those that occur in the text.
+    """
+    accents = "".join(sorted(sign for sign in set(text) if unicodedata.category(sign).startswith("M")))
+    letter = rf"[^\W\d_][{accents}]*" if accents else r"[^\W\d_]"
+    return rf"(?:(?![{UNSPACED}]){letter})+", rf"(?=[{UNSPACED}]){letter}"
+
+
+# ---- vocabulary
+
+
+class UnknownWord(KeyError):
+    """Raised for a word that is not known. (A bare KeyError would print its sentence in quotation marks.)"""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Vocabulary:
     """The words that a model knows, each with its id, and how often each was seen.
 
-    Ids count from 0 in the order of `words`.  :meth:`from_counts` and :meth:`from_tokens` put special words
+    Ids count from 0 in the order of ``words``. :meth:`from_counts` and :meth:`from_tokens` put special words
     first, then the others from the most to the least frequent, and words seen equally often in alphabetical
     order, so that the same text gives the same ids on every machine.
 
@@ -71,36 +140,43 @@ class Vocabulary:
     counts : sequence of int, optional
         How often each word was seen; zeros when left out.
     unknown : str, optional
-        The word that stands for all others, such as ``"<unk>"``; it must be one of `words`.  Without it, a
+        The word that stands for all others, such as ``"<unk>"``; it must be one of ``words``. Without it, a
         word that is not in the vocabulary is an error.
+
+    Attributes
+    ----------
+    words : tuple of str
+    counts : (V,) int64
+    ids : dict
+        The id of each word.
 
     Raises
     ------
     ValueError
-        If there is no word, a word occurs twice, `counts` has another length, or `unknown` is not one of the
+        There is no word, a word occurs twice, ``counts`` has another length, or ``unknown`` is not one of the
         words.
     """
 
     def __init__(self, words: Iterable[str], counts: Sequence[int] | None = None, unknown: str | None = None):
         self.words: tuple[str, ...] = tuple(words)
         if not self.words:
-            raise ValueError("words is empty; a vocabulary needs at least one word")
+            raise ValueError("words is empty; a vocabulary needs at least one word.")
         for word in self.words:
             if not isinstance(word, str):
-                raise TypeError(f"words holds {word!r}; every word should be a string")
+                raise TypeError(f"words holds {word!r}; every word should be a string.")
         if len(set(self.words)) < len(self.words):
             twice, times = Counter(self.words).most_common(1)[0]
-            raise ValueError(f"words holds {twice!r} {times} times; every word should occur once")
+            raise ValueError(f"words holds {twice!r} {times} times; every word should occur once.")
         if unknown is not None and unknown not in self.words:
-            raise ValueError(f"unknown is {unknown!r}, which is not one of the words; add it to words")
+            raise ValueError(f"unknown is {unknown!r}, which is not one of the words; add it to words.")
         self.counts = np.zeros(len(self), np.int64) if counts is None else np.asarray(counts, np.int64)
         if self.counts.shape != (len(self),):
             raise ValueError(
-                f"counts has shape {self.counts.shape}; it should be ({len(self)},), one count for each word"
+                f"counts has shape {self.counts.shape}; it should be ({len(self)},), one count for each word."
             )
         self.unknown = unknown
-        self._ids = _Ids(zip(self.words, range(len(self))))
-        self._ids.unknown = None if unknown is None else self._ids[unknown]
+        self.ids = _Ids(zip(self.words, range(len(self))))
+        self.ids.unknown = None if unknown is None else self.ids[unknown]
 
     @classmethod
     def from_counts(
@@ -122,25 +198,22 @@ class Vocabulary:
         max_size : int, optional
             The most words to keep, special words included; the rarest are left out.
         unknown : str, optional
-            The word that stands for those left out.  Its count is the sum of theirs, and of its own in
-            `counts`.
+            The word that stands for those left out. Its count is the sum of theirs, and of its own in
+            ``counts``.
         specials : sequence of str
-            Words that come first whatever their counts, such as ``"<pad>"``.  `unknown`, when not among them,
-            follows them.
+            Words that come first whatever their counts, such as ``"<pad>"``. If ``unknown`` is not among
+            them, it follows them.
 
         Raises
         ------
         ValueError
-            If no word is left, or `min_count` or `max_size` is below 1.
+            No word is left, or ``min_count`` or ``max_size`` is below 1.
         """
-        if operator.index(min_count) < 1:
-            raise ValueError(f"min_count is {min_count}; it should be 1 or more")
-        if max_size is not None and operator.index(max_size) < 1:
-            raise ValueError(f"max_size is {max_size}; it should be 1 or more")
-        if isinstance(specials, str):
-            raise TypeError(f"specials is the string {specials!r}; it should be a sequence: [{specials!r}]")
-        if not counts:
-            raise ValueError("counts is empty; a vocabulary is made from a text with at least one word")
+        require_count("min_count", min_count)
+        if max_size is not None:
+            require_count("max_size", max_size)
+        require_several("specials", specials)
+        _require_words("counts", counts)
         first = list(specials)
         if unknown is not None and unknown not in first:
             first.append(unknown)
@@ -150,7 +223,7 @@ class Vocabulary:
             kept = kept[: max(max_size - len(first), 0)]
         if not kept:
             raise ValueError(
-                f"no word is left of {len(counts)} with min_count={min_count} and max_size={max_size}"
+                f"no word is left of {len(counts)} with min_count={min_count} and max_size={max_size}."
             )
         seen = {word: counts.get(word, 0) for word in first} | dict(kept)
         if unknown is not None:
@@ -173,13 +246,9 @@ class Vocabulary:
         >>> Vocabulary.from_tokens("to be or not to be".split()).words
         ('be', 'to', 'not', 'or')
         """
-        if isinstance(tokens, str):
-            raise TypeError(
-                f"tokens is the string {tokens[:20]!r}; it should be a sequence of words: call tokenize first"
-            )
+        require_several("tokens", tokens)
         counts = Counter(tokens)
-        if not counts:
-            raise ValueError("tokens is empty; a vocabulary is made from a text with at least one word")
+        _require_words("tokens", counts)
         return cls.from_counts(counts, min_count, max_size, unknown, specials)
 
     def __len__(self) -> int:
@@ -189,14 +258,14 @@ class Vocabulary:
         return iter(self.words)
 
     def __contains__(self, word: object) -> bool:
-        return word in self._ids
+        return word in self.ids
 
     def __getitem__(self, word: str) -> int:
-        """Return the id of `word`, or that of the unknown word; raise KeyError when there is neither."""
+        """The id of ``word``, or that of the unknown word; UnknownWord when there is neither."""
         try:
-            return self._ids[word]
+            return self.ids[word]
         except KeyError:
-            raise KeyError(self._missing(word)) from None
+            raise self._missing(word) from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
@@ -211,7 +280,7 @@ class Vocabulary:
         return f"Vocabulary({len(self):,} words: {shown}; unknown={self.unknown!r})"
 
     def encode(self, tokens: Iterable[str], skip_unknown: bool = False) -> np.ndarray:
-        """Return the ids of `tokens`.
+        """The ids of ``tokens``.
 
         Parameters
         ----------
@@ -223,81 +292,80 @@ class Vocabulary:
         Returns
         -------
         numpy.ndarray
-            int32, shape (L,) for L tokens, or fewer with `skip_unknown`.
+            int32, shape (L,) for L tokens, or fewer with ``skip_unknown``.
 
         Raises
         ------
-        KeyError
-            If a word is not in the vocabulary, there is no unknown word, and `skip_unknown` is false.
+        UnknownWord
+            A word is not in the vocabulary, there is no unknown word, and ``skip_unknown`` is false.
         """
-        if isinstance(tokens, str):
-            raise TypeError(
-                f"tokens is the string {tokens[:20]!r}; it should be a sequence of words: call tokenize first"
-            )
+        require_several("tokens", tokens)
         if skip_unknown:
-            tokens = filter(self._ids.__contains__, tokens)
+            tokens = filter(self.ids.__contains__, tokens)
         try:
-            return np.fromiter(map(self._ids.__getitem__, tokens), np.int32)
+            return np.fromiter(map(self.ids.__getitem__, tokens), np.int32)
         except KeyError as error:
-            raise KeyError(self._missing(error.args[0])) from None
+            raise self._missing(error.args[0]) from None
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Return the words that have these ids.
+        """The words that have these ids.
 
         Raises
         ------
         ValueError
-            If an id is negative or not below the size of the vocabulary.
+            An id is negative or not below the size of the vocabulary.
         TypeError
-            If the ids are not whole numbers.
+            The ids are not whole numbers.
         """
         array = np.asarray(ids if isinstance(ids, (np.ndarray, list, tuple)) else list(ids))
         if array.size == 0:
             return []
         if array.dtype.kind not in "iu":
-            raise TypeError(f"ids is of type {array.dtype}; ids should be whole numbers")
+            raise TypeError(f"ids is of type {array.dtype}; ids should be whole numbers.")
         low, high = array.min(), array.max()
         if low < 0 or high >= len(self):
-            raise ValueError(f"ids go from {low} to {high}; they should lie between 0 and {len(self) - 1}")
+            raise ValueError(f"ids go from {low} to {high}; they should lie between 0 and {len(self) - 1}.")
         return [self.words[i] for i in array.ravel().tolist()]
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the vocabulary to a JSON file, in one step: a killed program leaves the old file or the new
-        one."""
-        path = Path(path)
-        content = {"unknown": self.unknown, "words": self.words, "counts": self.counts.tolist()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    def _missing(self, word: object) -> UnknownWord:
+        near = []
+        if isinstance(word, str):
+            close = difflib.get_close_matches
+            near = close(word, self.words) or close(word.lower(), self.words)
+        hint = f"near in spelling: {', '.join(near)}" if near else "no word is near in spelling"
+        return UnknownWord(f"{word!r} is not among the {len(self):,} words; {hint}.")
 
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> Vocabulary:
-        """Read a vocabulary that :meth:`save` wrote.
 
-        Raises
-        ------
-        ValueError
-            If the file is not such a file.
-        """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(content["words"], content["counts"], content["unknown"])
-        except FileNotFoundError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a vocabulary that Vocabulary.save wrote: {error}") from None
+def words_to_lines(words: Iterable[str]) -> np.ndarray:
+    """Words as one array of bytes, each a line of UTF-8 text: so an ``.npz`` holds them without pickles.
 
-    def _missing(self, word: object) -> str:
-        near = difflib.get_close_matches(word, self.words, 3) if isinstance(word, str) else []
-        hint = f"; near it: {', '.join(near)}" if near else ""
-        return f"{word!r} is not in the vocabulary of {len(self):,} words{hint}"
+    Raises
+    ------
+    ValueError
+        A word holds a line break, or half of a sign, which UTF-8 cannot write.
+    """
+    words = list(words)
+    for word in words:
+        if "\n" in word or word != word.encode(errors="replace").decode():
+            raise ValueError(f"the word {word!r} holds a line break or half of a sign; it can't be saved.")
+    return np.array(bytearray("\n".join(words).encode()), np.uint8)
+
+
+def lines_to_words(lines: np.ndarray) -> list[str]:
+    """The words that :func:`words_to_lines` made an array of."""
+    return lines.tobytes().decode().split("\n")
+
+
+def _require_words(name: str, counts: Mapping[str, int]) -> None:
+    if not counts:
+        raise ValueError(
+            f"{name} is empty; a vocabulary needs at least one word (of a text in which tokenize finds none, "
+            "list(text) gives the characters)."
+        )
 
 
 class _Ids(dict):
-    """Ids by word.  `map` over this costs a fifth of a Python loop with an `if`, and a corpus has millions of
+    """Ids by word. ``map`` over this costs a fifth of a Python loop with an ``if``; a corpus has millions of
     words."""
 
     unknown: int | None = None
@@ -308,10 +376,13 @@ class _Ids(dict):
         return self.unknown
 
 
-def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Put beside each word the `window` words before it and the `window` words after it.
+# ---- the words around each word
 
-    The first and the last `window` words have no full context and are no targets.
+
+def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Put beside each word the ``window`` words before it and the ``window`` words after it.
+
+    The first and the last ``window`` words have no full context and are no targets.
 
     Parameters
     ----------
@@ -330,7 +401,7 @@ def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     ValueError
-        If `window` is below 1, or the text is shorter than one window, 2 window + 1 words.
+        ``window`` is below 1, or the text is shorter than one window, 2 window + 1 words.
 
     Examples
     --------
@@ -340,11 +411,10 @@ def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarra
     """
     ids = np.asarray(ids)
     if ids.ndim != 1:
-        raise ValueError(f"ids has shape {ids.shape}; it should be one row of word ids")
-    if operator.index(window) < 1:
-        raise ValueError(f"window is {window}; it should be 1 or more")
+        raise ValueError(f"ids has shape {ids.shape}; it should be one row of word ids.")
+    require_count("window", window)
     width = 2 * window + 1
     if len(ids) < width:
-        raise ValueError(f"ids has {len(ids)} words; with window={window} it should have at least {width}")
+        raise ValueError(f"ids has {len(ids)} words; with window={window} it should have at least {width}.")
     spans = np.lib.stride_tricks.sliding_window_view(ids, width)  # (L - 2 window, 2 window + 1), a view
     return np.delete(spans, window, axis=1), spans[:, window].copy()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,9 @@ import numpy as np
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.datasets import DATA, Verse, load_bible_pairs
 from common.questions import END, PAD, SPECIALS, START
+from common.require import require_string
 from common.seq2seq import Seq2Seq
-from common.text import Vocabulary
+from common.text import MARKS, Vocabulary, letters, plain
 from common.transformer import transformer
 from common.weights import load_weights
 
@@ -33,21 +34,24 @@ SEED, LONGEST, MIN_COUNT = 1611, 30, 5
 TRANSLATOR = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": 0.1}
 """The settings of its Transformer."""
 
-WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*|[0-9]+|[.,;:?!]")
+HELD_OUT = 0.05
+"""The share of the chapters to validate on, and as many again to test on."""
 
 
 def cut_words(text: str) -> list[str]:
     """Cut a text into lower-case words, numbers and marks.
 
     Unlike ``common.text.tokenize`` it keeps *mother's* and *beer-sheba* in one piece. Quotation marks and
-    brackets are dropped.
+    brackets are dropped. Letters are those of every script, and what looks the same is made the same, as
+    there.
 
     >>> cut_words("Haven't I?")
     ["haven't", 'i', '?']
     """
-    if not isinstance(text, str):
-        raise TypeError(f"text is a {type(text).__name__}; it should be a string.")
-    return WORD.findall(text.lower())
+    require_string("text", text)
+    text = plain(text)
+    word, sign = letters(text)
+    return re.findall(rf"{word}(?:['-]{word})*|{sign}|\d+|[.,;:?!{MARKS}]", text)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,11 @@ class Sentences:
 
     @classmethod
     def split(
-        cls, verses: Sequence[Verse], longest: int, rng: np.random.Generator, held_out: float = 0.05
+        cls,
+        verses: Sequence[Verse],
+        longest: int,
+        rng: np.random.Generator,
+        tokenizer: Callable[[str], list[str]] = cut_words,
     ) -> Sentences:
         """Leave out whole chapters: neighbouring verses tell the same story in the same words.
 
@@ -76,18 +84,16 @@ class Sentences:
             Verses with more words and marks than this, on either side, are left out.
         rng : numpy.random.Generator
             Draws the chapters.
-        held_out : float
-            The share of the chapters to validate on, and as many again to test on.
+        tokenizer : function from str to list of str
+            Cuts both sides of a verse; ``list`` takes each character for a word.
         """
-        if not 0 < held_out < 0.5:
-            raise ValueError(f"held_out is {held_out}; it should lie between 0 and 0.5.")
         chapters = list(dict.fromkeys((verse.book, verse.chapter) for verse in verses))
         order = rng.permutation(len(chapters))
-        count = max(1, round(held_out * len(chapters)))
+        count = max(1, round(HELD_OUT * len(chapters)))
         part = {chapters[i]: min(place // count, 2) for place, i in enumerate(order)}
         parts: tuple[list, list, list] = ([], [], [])
         for verse in verses:
-            pair = cut_words(verse.old), cut_words(verse.new)
+            pair = tokenizer(verse.old), tokenizer(verse.new)
             if min(map(len, pair)) > 0 and max(map(len, pair)) <= longest:
                 parts[part[verse.book, verse.chapter]].append(pair)
         valid, test, train = parts

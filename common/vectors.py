@@ -7,26 +7,23 @@ the cosine of one word with all others is a single matrix-vector product.
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
+import gzip
 import os
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from scipy.stats import spearmanr
+
+from common.require import require_count
+from common.support.files import packaged_file, read_npz, write_in_one_step
+from common.text import Vocabulary, lines_to_words, words_to_lines
 
 Neighbours = list[tuple[str, float]]
 Pair = tuple[str, str, float]
 Question = tuple[str, str, str, str]
-
-
-class UnknownWord(KeyError):
-    """Raised for a word that has no vector. (A bare KeyError would print its sentence in quotation marks.)"""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class WordVectors:
@@ -37,14 +34,25 @@ class WordVectors:
     words : sequence of str
         The vocabulary, each word once. Frequent words first, if the order is known.
     vectors : (V, D)
-        Row ``i`` is the vector of ``words[i]``: finite floats.
+        Row ``i`` is the vector of ``words[i]``: finite floats. They are copied, so that a model which learns
+        on does not change them.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    words : list of str
+    ids : dict
+        The row of each word.
+    vectors, unit : (V, D)
+        As they were given, and scaled to length 1. Neither can be written to: one would no longer be that of
+        the other.
 
     Raises
     ------
     ValueError
-        If a word occurs twice, if the number of words and rows differ, or if a number is NaN or infinite.
+        A word occurs twice, the numbers of words and rows differ, or a number is NaN or infinite.
     TypeError
-        If ``vectors`` does not hold floats.
+        ``vectors`` does not hold floats.
     """
 
     def __init__(self, words: Sequence[str], vectors: np.ndarray) -> None:
@@ -57,19 +65,16 @@ class WordVectors:
             raise ValueError(
                 f"words has {len(words)} entries and vectors {len(vectors)} rows; both should be V."
             )
-        if vectors.dtype == np.float16:  # a format to store, too coarse to compute with
-            vectors = vectors.astype(np.float32)
-        self.words = [str(word) for word in words]
-        self.vectors = vectors
-        self.ids = {word: i for i, word in enumerate(self.words)}
-        if len(self.ids) < len(self.words):
-            twice = next(word for i, word in enumerate(self.words) if self.ids[word] != i)
-            raise ValueError(f"words holds {twice!r} twice; each word should occur once.")
+        self.vocabulary = Vocabulary(map(str, words))
+        self.words, self.ids = list(self.vocabulary.words), self.vocabulary.ids
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             word = self.words[int(np.argmin(finite))]
             raise ValueError(f"vectors holds NaN or infinity in the row of {word!r}; it should be finite.")
-        self.unit = unit_rows(vectors)
+        # float16 is a format to store, too coarse to compute with.
+        self.vectors = vectors.astype(np.float32 if vectors.dtype == np.float16 else vectors.dtype)
+        self.unit = unit_rows(self.vectors)
+        self.vectors.flags.writeable = self.unit.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.words)
@@ -84,14 +89,8 @@ class WordVectors:
         return f"WordVectors(V={len(self)}, D={self.vectors.shape[1]})"
 
     def id(self, word: str) -> int:
-        """Row of ``word``. A word that is not there is answered with the nearest spellings."""
-        try:
-            return self.ids[word]
-        except KeyError:
-            pass
-        near = [] if not isinstance(word, str) else difflib.get_close_matches(word.lower(), self.words, n=3)
-        hint = f"near in spelling: {', '.join(near)}" if near else "and no word is near in spelling"
-        raise UnknownWord(f"no vector for the word {word!r}; {hint}.")
+        """Row of ``word``. A word that is not there is answered with the nearest spellings (UnknownWord)."""
+        return self.vocabulary[word]
 
     def similarity(self, a: str, b: str) -> float:
         """Cosine of two words, from -1 to 1."""
@@ -113,12 +112,14 @@ class WordVectors:
 
     def nearest(self, vector: np.ndarray, top: int = 10, leave_out: Iterable[int] = ()) -> Neighbours:
         """The ``top`` words nearest in direction to ``vector`` (D,), rows in ``leave_out`` excepted."""
-        if top < 1:
-            raise ValueError(f"top is {top}; it should be at least 1.")
-        vector = np.asarray(vector, dtype=self.unit.dtype)
+        require_count("top", top)
+        vector = np.asarray(vector)
         if vector.shape != self.unit.shape[1:]:
             raise ValueError(f"vector has shape {vector.shape}; it should be {self.unit.shape[1:]}.")
-        cosine = self.unit @ unit_rows(vector[np.newaxis])[0]  # (V,)
+        if not np.isfinite(vector).all():
+            raise ValueError("vector holds NaN or infinity; it should be finite.")
+        vector = unit_rows(vector.astype(np.promote_types(vector.dtype, np.float32)))
+        cosine = self.unit @ vector.astype(self.unit.dtype)  # (V,)
         leave_out = list(leave_out)
         cosine[leave_out] = -np.inf
         top = min(top, len(self) - len(set(leave_out)))
@@ -133,28 +134,53 @@ class WordVectors:
         return WordVectors(self.words[:size], self.vectors[:size])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a small ``.npz``: numbers as float16, words as one line each. No pickles."""
-        words = np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8)
-        if any("\n" in word for word in self.words):
-            raise ValueError("a word holds a line break; words should be free of them to be saved.")
-        np.savez_compressed(path, words=words, vectors=self.vectors.astype(np.float16))
+        """Write a small ``.npz`` in one step: vectors, and words as one line each. No pickles.
+
+        Numbers are stored as float16, which keeps three digits, if that is true of every vector: no number
+        may then be off by more than 1/2048 of the largest in its row. Where one is too large for that, or all
+        of a row are too small, all are stored in the type that they have, and come back bit by bit.
+        """
+        words, stored = words_to_lines(self.words), self.vectors
+        with np.errstate(over="ignore"):
+            half = stored.astype(np.float16)
+            lost = np.abs(half.astype(stored.dtype) - stored).max(axis=1)  # (V,)
+        if (lost <= np.abs(stored).max(axis=1) / 2048).all():
+            stored = half
+        write_in_one_step(path, lambda file: np.savez_compressed(file, words=words, vectors=stored))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> WordVectors:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            if set(file.files) != {"words", "vectors"}:
-                raise ValueError(f"{path} holds {sorted(file.files)}; it should hold 'vectors' and 'words'.")
-            return cls(file["words"].tobytes().decode().split("\n"), file["vectors"])
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            The file is damaged, or holds something else.
+        """
+        arrays = read_npz(path)
+        if set(arrays) != {"words", "vectors"}:
+            raise ValueError(f"{path} holds {sorted(arrays)}; it should hold 'vectors' and 'words'.")
+        try:
+            return cls(lines_to_words(arrays["words"]), arrays["vectors"])
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is not what WordVectors.save wrote: {error}") from None
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Scale each row to length 1. A row of zeros has no direction: it stays zero, and its cosines are 0."""
+    """Scale each row to length 1. A row of zeros has no direction: it stays zero, and its cosines are 0.
+
+    The square of 1e20 is too large for a float32, and that of 1e-23 too small. So each row is first divided
+    by a power of two near its largest number, which changes no digit of it.
+    """
+    _, exponent = np.frexp(np.abs(vectors).max(axis=-1, keepdims=True))
+    vectors = np.ldexp(vectors, -exponent)
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
-# --- Evaluation ---------------------------------------------------------------------------------------------
+# ---- evaluation
 
 
 def evaluate_similarity(vectors: WordVectors, pairs: Sequence[Pair]) -> dict[str, float]:
@@ -164,7 +190,7 @@ def evaluate_similarity(vectors: WordVectors, pairs: Sequence[Pair]) -> dict[str
     ----------
     vectors : WordVectors
     pairs : list of (word, word, score)
-        As from :func:`similarity_pairs`. Words are looked up in lower case.
+        As from :func:`similarity_pairs`. Capitals make no difference.
 
     Returns
     -------
@@ -172,17 +198,20 @@ def evaluate_similarity(vectors: WordVectors, pairs: Sequence[Pair]) -> dict[str
         ``spearman``: the rank correlation, 1 when the order is the same; ``out_of_vocabulary``: the share of
         pairs that was left out because a word has no vector; ``pairs``: how many were compared.
     """
-    lower = [(a.lower(), b.lower(), score) for a, b, score in pairs]
-    known = [(a, b, score) for a, b, score in lower if a in vectors and b in vectors]
+    from scipy.stats import spearmanr  # takes seconds to load
+
+    rows = _rows_in_any_case(vectors)
+    found = [(rows.get(a.lower()), rows.get(b.lower()), score) for a, b, score in pairs]
+    known = [pair for pair in found if None not in pair]
     if len(known) < 2:
         raise ValueError(f"pairs has {len(known)} pairs of known words; a rank correlation needs at least 2.")
-    cosines = [vectors.similarity(a, b) for a, b, _ in known]
+    cosines = [float(vectors.unit[a] @ vectors.unit[b]) for a, b, _ in known]
     rho = spearmanr(cosines, [score for _, _, score in known]).statistic
     return {"spearman": float(rho), "out_of_vocabulary": 1 - len(known) / len(pairs), "pairs": len(known)}
 
 
 def evaluate_analogies(
-    vectors: WordVectors, sections: dict[str, list[Question]], batch: int = 256
+    vectors: WordVectors, sections: dict[str, list[Question]]
 ) -> dict[str, dict[str, float]]:
     """Share of analogy questions whose first answer is right, by section, and for all under ``"all"``.
 
@@ -190,9 +219,7 @@ def evaluate_analogies(
     ----------
     vectors : WordVectors
     sections : dict of lists of (a, b, c, d)
-        As from :func:`analogy_questions`; ``d`` is the expected answer. Words are looked up in lower case.
-    batch : int
-        Questions answered by one matrix product.
+        As from :func:`analogy_questions`; ``d`` is the expected answer. Capitals make no difference.
 
     Returns
     -------
@@ -200,17 +227,27 @@ def evaluate_analogies(
         For each section ``accuracy`` (NaN when no question could be asked), ``out_of_vocabulary`` (the share
         left out because one of the four words has no vector) and ``questions`` (how many were asked).
     """
+    rows = _rows_in_any_case(vectors)
     results, right_in_all, asked_in_all, total = {}, 0, 0, 0
     for name, questions in sections.items():
-        known = [[vectors.ids.get(word.lower(), -1) for word in question] for question in questions]
+        known = [[rows.get(word.lower(), -1) for word in question] for question in questions]
         asked = np.array([ids for ids in known if min(ids) >= 0], dtype=np.int64).reshape(-1, 4)  # (Q, 4)
-        right = sum(_right_answers(vectors.unit, asked[i : i + batch]) for i in range(0, len(asked), batch))
+        batches = (asked[i : i + 256] for i in range(0, len(asked), 256))  # one matrix product each
+        right = sum(_right_answers(vectors.unit, ids) for ids in batches)
         results[name] = _share(right, len(asked), len(questions))
         right_in_all += right
         asked_in_all += len(asked)
         total += len(questions)
     results["all"] = _share(right_in_all, asked_in_all, total)
     return results
+
+
+def _rows_in_any_case(vectors: WordVectors) -> dict[str, int]:
+    """The row of each word in small letters: that of ``apple`` or ``Apple``, whichever stands first."""
+    rows: dict[str, int] = {}
+    for word, row in vectors.ids.items():
+        rows.setdefault(word.lower(), row)
+    return rows
 
 
 def _right_answers(unit: np.ndarray, ids: np.ndarray) -> int:
@@ -256,108 +293,185 @@ def analogy_questions() -> dict[str, list[Question]]:
 
 
 def _test_file(name: str) -> Path:
-    """A file of the installed gensim package, found without importing the package."""
-    package = importlib.util.find_spec("gensim")
-    path = Path(package.submodule_search_locations[0], "test", "test_data", name) if package else None
-    if path is None or not path.is_file():
+    """A file of the installed gensim package."""
+    path = packaged_file("gensim", "test", "test_data", name)
+    if path is None:
         raise FileNotFoundError(f"{name} comes with the gensim package, which is missing or lacks the file.")
     return path
 
 
-# --- The word2vec file formats ------------------------------------------------------------------------------
+# ---- the word2vec file formats
 #
 # Both begin with the line "V D". Then each word has, in the text format, a line "word number number ...", and
-# in the binary format "word ", followed by D float32 numbers of 4 bytes, the lowest byte first.
+# in the binary format "word ", followed by D float32 numbers of 4 bytes, the lowest byte first. GloVe writes
+# the text format without its first line.
 
 
 def save_word2vec(path: str | os.PathLike[str], vectors: WordVectors, binary: bool = False) -> None:
     """Write the format of the original word2vec program, which gensim and most other tools read.
 
-    Numbers are written as float32; in the text format, with as many digits as give back the same bits.
-    """
-    for word in vectors.words:
-        if not word or word.split() != [word]:
-            raise ValueError(
-                f"the word {word!r} is empty or holds white space, which the format cannot store."
-            )
-    with open(path, "wb") as file:
-        file.write(f"{len(vectors)} {vectors.vectors.shape[1]}\n".encode())
-        for word, row in zip(vectors.words, vectors.vectors.astype("<f4")):
-            numbers = row.tobytes() if binary else " ".join(map(str, row)).encode()
-            file.write(word.encode() + b" " + numbers + b"\n")
-
-
-def load_word2vec(path: str | os.PathLike[str], binary: bool = False) -> WordVectors:
-    """Read a word2vec file, text or binary, as written by word2vec, gensim or :func:`save_word2vec`.
+    Numbers are written as float32; in the text format, with as many digits as give back the same bits. The
+    file appears in one step.
 
     Raises
     ------
     ValueError
-        If the file is malformed or cut short, or holds NaN: the sentence names the file and the word or line.
+        A word is empty, holds white space, or a number is too large or a vector too small for float32.
     """
-    with open(path, "rb") as file:
-        size, dimension = _read_header(file, path)
-        if os.path.getsize(path) < size * dimension * (4 if binary else 2):  # before any memory is taken
+    words_to_lines(vectors.words)  # or say which word cannot be written
+    for word in vectors.words:
+        if word.encode().split() != [word.encode()]:  # of bytes: U+00A0 and U+3000 are part of a word
             raise ValueError(
-                f"{path} is too small for the {size} vectors of {dimension} numbers that it promises."
+                f"the word {word!r} is empty or holds white space, which the format cannot store."
             )
-        read = _read_binary if binary else _read_text
-        words, rows = read(file, path, size, dimension)
+    with np.errstate(over="ignore"):
+        rows = vectors.vectors.astype("<f4")
+    kept = np.isfinite(rows).all(axis=1) & (rows.any(axis=1) | ~vectors.vectors.any(axis=1))
+    if not kept.all():
+        word = vectors.words[int(np.argmin(kept))]
+        raise ValueError(
+            f"the vector of {word!r} has numbers up to {np.abs(vectors[word]).max():.3g}; to be written as "
+            "float32, they should lie between 1.4e-45 and 3.4e38."
+        )
+
+    def write(file: BinaryIO) -> None:
+        file.write(f"{len(rows)} {rows.shape[1]}\n".encode())
+        for word, row in zip(vectors.words, rows):
+            numbers = row.tobytes() if binary else " ".join(map(str, row)).encode()
+            file.write(word.encode() + b" " + numbers + b"\n")
+
+    write_in_one_step(path, write)
+
+
+def load_word2vec(path: str | os.PathLike[str], binary: bool = False, errors: str = "replace") -> WordVectors:
+    """Read a file of word2vec, gensim, GloVe or :func:`save_word2vec`, as it is or compressed by gzip.
+
+    Of a word that stands there twice, the first vector is taken.
+
+    Parameters
+    ----------
+    path : path
+    binary : bool
+        Whether it is in the binary format. In the text format, the first line "V D" may be missing.
+    errors : str
+        What becomes of bytes that are no UTF-8: the original program cuts long words, even in the middle of a
+        letter. ``"replace"`` puts � in their place, ``"strict"`` refuses the file.
+
+    Raises
+    ------
+    ValueError
+        The file is malformed or cut short, or holds NaN: the sentence names the file and the word or line.
+    """
+    with _opened(path) as file:
+        words, rows = (_read_binary if binary else _read_text)(file, path, errors)
+    first = {word: i for i, word in reversed(list(enumerate(words)))}
+    if len(first) < len(words):
+        chosen = sorted(first.values())
+        words, rows = [words[i] for i in chosen], rows[chosen]
     try:
         return WordVectors(words, rows)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> tuple[int, int]:
-    line = file.readline(100)
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file, unpacked if it is compressed."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        try:
+            yield gzip.GzipFile(fileobj=file) if packed else file
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise ValueError(f"{path} is a damaged gzip file; use a whole copy.") from None
+
+
+def _size(line: bytes) -> tuple[int, int] | None:
+    """V and D, if the first line says them."""
     try:
         size, dimension = map(int, line.split())
     except ValueError:
-        size = dimension = 0
-    if size < 1 or dimension < 1:
+        return None
+    return (size, dimension) if min(size, dimension) > 0 and max(size, dimension) < 2**31 else None
+
+
+def _word(content: bytes, errors: str, where: str) -> str:
+    try:
+        return content.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        byte = content[error.start]
+        raise ValueError(f"{where}: byte {error.start + 1} of the word, {byte:#x}, is no UTF-8.") from None
+
+
+def _read_text(file: BinaryIO, path: str | os.PathLike[str], errors: str) -> tuple[list[str], np.ndarray]:
+    line = file.readline(1 << 20)
+    fields = line.split()
+    if not (header := _size(line)) and len(fields) < 3:
+        expected = "two numbers, V and D, or with a word and its numbers"
+        raise ValueError(f"{path} begins with {line[:40]!r}; it should begin with {expected}.")
+    size, dimension = header or (None, len(fields) - 1)
+    words, rows, place = [], [], 1
+    if header:
+        line, place = file.readline(), 2
+    while line and len(words) != size and (header or line.strip()):
+        word, numbers = _fields(line, dimension, f"{path}, line {place}")
+        words.append(_word(word, errors, f"{path}, line {place}"))
+        rows.append(numbers)
+        line, place = file.readline(), place + 1
+    if header and len(words) < size:
+        raise ValueError(f"{path} ends after {len(words)} vectors; its first line promises {size}.")
+    if (line + file.read(1 << 20)).strip():
+        raise ValueError(f"{path} goes on after {len(words)} vectors, in line {place}.")
+    return words, np.array(rows)
+
+
+def _fields(line: bytes, dimension: int, where: str) -> tuple[bytes, np.ndarray]:
+    """A line as a word, which may hold spaces, and its numbers (D,)."""
+    word, *numbers = line.rstrip().rsplit(None, dimension) or [b""]
+    if len(numbers) == dimension - 1 and line[:1] == b" ":
+        word, numbers = b" ", [word, *numbers]  # the word is itself a space
+    fault = None
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        i = [_is_number(number) for number in numbers].index(False)
+        fault = f"and number {i + 1} is {numbers[i].decode(errors='backslashreplace')!r}"
+    if len(numbers) < dimension:
+        fault = f"and has {len(numbers)}"
+    elif len(word.split()) > 1 and _is_number(word.split()[-1]):
+        fault = "and has more"
+    if fault:
+        should = f"it should be a word and {dimension} numbers"
+        raise ValueError(f"{where}: {should}, {fault} (if the file is binary, use binary=True).")
+    with np.errstate(over="ignore"):
+        return word, np.array(values, np.float32)
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_binary(file: BinaryIO, path: str | os.PathLike[str], errors: str) -> tuple[list[str], np.ndarray]:
+    line = file.readline(100)
+    if not (header := _size(line)):
         raise ValueError(f"{path} begins with {line[:40]!r}; it should begin with two numbers, V and D.")
-    return size, dimension
-
-
-def _read_text(
-    file: BinaryIO, path: str | os.PathLike[str], size: int, dimension: int
-) -> tuple[list[str], np.ndarray]:
-    words, rows = [], np.empty((size, dimension), dtype=np.float32)
-    for i in range(size):
-        line = file.readline()
-        if not line:
-            raise ValueError(f"{path} ends after {i} vectors; its first line promises {size}.")
-        try:
-            word, *numbers = line.decode("utf-8").rstrip().split(" ")
-            if len(numbers) != dimension:
-                raise ValueError
-            rows[i] = [float(number) for number in numbers]
-        except ValueError:  # a decoding error is one, too
-            expected = f"a word and {dimension} numbers (if the file is binary, use binary=True)"
-            raise ValueError(f"{path}, line {i + 2}: it should be {expected}.") from None
-        words.append(word)
-    if file.readline().strip():
-        raise ValueError(f"{path} goes on after {size} vectors, more than its first line promises.")
-    return words, rows
-
-
-def _read_binary(
-    file: BinaryIO, path: str | os.PathLike[str], size: int, dimension: int
-) -> tuple[list[str], np.ndarray]:
+    size, dimension = header
     content, position = file.read(), 0
-    words, rows = [], np.empty((size, dimension), dtype=np.float32)
+    words = []
+    rows = np.empty(
+        (min(size, len(content) // (4 * dimension)), dimension), np.float32
+    )  # not what is promised
     for i in range(size):
         end = content.find(b" ", position)
         numbers = content[end + 1 : end + 1 + 4 * dimension]
         if end < 0 or len(numbers) < 4 * dimension:
             raise ValueError(f"{path} ends after {i} vectors; its first line promises {size}.")
-        try:
-            # the original program ends each vector with a line break, gensim does not
-            words.append(content[position:end].decode("utf-8").lstrip("\n"))
-        except UnicodeDecodeError:
-            expected = "UTF-8 text (if the file is text, use binary=False)"
-            raise ValueError(f"{path}: word {i + 1} should be {expected}.") from None
+        # the original program ends each vector with a line break, gensim does not
+        words.append(_word(content[position:end].lstrip(b"\n"), errors, f"{path}, word {i + 1}"))
         rows[i] = np.frombuffer(numbers, dtype="<f4")
         position = end + 1 + 4 * dimension
     if content[position:].strip():

@@ -19,7 +19,6 @@ Blocks are taken in random order from all over the text. Windows run on from one
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable
 from typing import ClassVar, Self
@@ -29,6 +28,7 @@ from scipy import sparse
 from tqdm.auto import tqdm
 
 from common.functions import sigmoid
+from common.require import require_count, require_counts, require_positive, require_share
 
 TABLE_SIZE = 4_000_000
 
@@ -92,20 +92,13 @@ class Word2Vec:
                 f"{min(unknown)} is no setting of {type(self).__name__}; there are {list(self.tuning)}."
             )
         tuning = self.tuning | tuning
-        whole = {"dimension": dimension, "window": window, "negatives": negatives}
-        whole |= {name: tuning[name] for name in ("shared", "block", "batch")}
-        for name, value in whole.items():
-            if operator.index(value) < 1:
-                raise ValueError(f"{name} is {value}; it should be a whole number, 1 or more.")
+        require_counts(dimension=dimension, window=window, negatives=negatives)
+        require_counts(**{name: tuning[name] for name in ("shared", "block", "batch")})
         if negatives >= size:
             raise ValueError(f"negatives is {negatives}; it should be less than the {size} words there are.")
-        if not 0 <= subsample < 1:
-            raise ValueError(
-                f"subsample is {subsample}; it should be 0 (keep all) or a share, such as 0.001."
-            )
+        require_share("subsample", subsample)
         for name in ("lr", "caution"):
-            if not 0 < tuning[name] < np.inf:
-                raise ValueError(f"{name} is {tuning[name]}; it should be a positive number.")
+            require_positive(name, tuning[name])
         self.rng, self.window, self.negatives, self.subsample = rng, window, negatives, subsample
         self.lr, self.shared, self.block, self.batch = (tuning[k] for k in ("lr", "shared", "block", "batch"))
         self.id_type = np.uint16 if size <= 2**16 else np.int32  # half the memory to move
@@ -132,8 +125,7 @@ class Word2Vec:
     ) -> Self:
         """Go through the text ``ids`` (T,) ``epochs`` times; ``on_epoch(self)`` is called after each."""
         ids = self._check_text(ids)
-        if operator.index(epochs) < 1:
-            raise ValueError(f"epochs is {epochs}; it should be a whole number, 1 or more.")
+        require_count("epochs", epochs)
         silent = os.environ.get("BOOK_PROGRESS") == "0"
         with tqdm(total=epochs * len(ids), unit=" words", unit_scale=True, disable=silent) as progress:
             for epoch in range(epochs):
@@ -300,7 +292,7 @@ class HierarchicalSkipGram(Word2Vec):
         return forks, turns, owner
 
 
-# --- The parts ------------------------------------------------------------------------------------------
+# ---- the parts
 
 
 def noise_table(counts: np.ndarray, power: float = 0.75, size: int = TABLE_SIZE) -> np.ndarray:

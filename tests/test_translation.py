@@ -53,6 +53,9 @@ def test_words():
     assert cut_words('"Haven\'t I," said he; Beer-sheba.') == [
         "haven't", "i", ",", "said", "he", ";", "beer-sheba", ".",
     ]  # fmt: skip
+    assert cut_words("The mother’s été; l\u2019e\u0301te\u0301, ﬁn. 3 Äpfel-Kuchen, 你好。") == (
+        ["the", "mother's", "été", ";", "l'été", ",", "fin", ".", "3", "äpfel-kuchen", ",", "你", "好", "。"]
+    )
     assert cut_words("") == []
     with pytest.raises(TypeError, match="text is a int; it should be a string"):
         cut_words(3)
@@ -71,10 +74,12 @@ def test_a_split_is_repeatable_and_keeps_the_length(verses, sentences):
     assert max(len(side) for pair in sentences.train for side in pair) == 12
 
 
-@pytest.mark.parametrize("held_out", [0, 0.5, -1])
-def test_a_share_that_is_none(verses, held_out):
-    with pytest.raises(ValueError, match=f"held_out is {held_out}; it should lie between 0 and 0.5"):
-        Sentences.split(verses, 12, np.random.default_rng(0), held_out)
+def test_a_tokenizer_of_ones_own():
+    verses = [Verse(1, chapter, 1, "Ich weiß nicht.", "我不知道。") for chapter in range(3)]
+    by_word = Sentences.split(verses, 12, np.random.default_rng(0))
+    assert by_word.test == [(["ich", "weiß", "nicht", "."], list("我不知道。"))]
+    by_character = Sentences.split(verses, 20, np.random.default_rng(0), tokenizer=list)
+    assert by_character.test == [(list("Ich weiß nicht."), list("我不知道。"))]
 
 
 def test_nothing_is_short_enough(verses):

@@ -33,7 +33,7 @@ def log_sigmoid(x):
     return -np.logaddexp(0, -x)
 
 
-# --- Gradients
+# ---- gradients
 
 
 def loss_of_pairs(model, blocks, near, negatives):
@@ -109,7 +109,7 @@ def test_adagrad_moves_touched_rows_only_and_the_first_step_by_lr():
     np.testing.assert_allclose(W, expected, rtol=1e-6)
 
 
-# --- Sampling
+# ---- sampling
 
 
 def test_the_noise_table_follows_the_power():
@@ -146,7 +146,7 @@ def test_blocks_tile_the_text(length):
         assert reach.tolist() == [*range(-width, 0), *range(1, width + 1)]
 
 
-# --- The tree
+# ---- the tree
 
 
 @given(
@@ -181,7 +181,7 @@ def test_one_fork_has_one_turn_for_all_that_pass():
     assert len(tree.way(0)[0]) == 1 and len(tree.way(7)[0]) == max(len(tree.way(i)[0]) for i in range(8))
 
 
-# --- Learning
+# ---- learning
 
 
 def two_topics(rng, sentences=2000):
@@ -220,13 +220,13 @@ def test_repr_says_what_it_is():
     assert repr(HuffmanTree(COUNTS)) == "HuffmanTree(V=8, longest way 7)"
 
 
-# --- Bad input
+# ---- bad input
 
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"window": 0}, "window is 0; it should be a whole number, 1 or more"),
+        ({"window": 0}, "window is 0; it should be a whole number, at least 1"),
         ({"negatives": 0}, "negatives is 0; it should be a whole number"),
         ({"negatives": 8}, "negatives is 8; it should be less than the 8 words there are"),
         ({"dimension": -1}, "dimension is -1"),
@@ -234,7 +234,8 @@ def test_repr_says_what_it_is():
         ({"lr": 0}, "lr is 0; it should be a positive number"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"caution": 0}, "caution is 0; it should be a positive number"),
-        ({"subsample": -0.1}, "subsample is -0.1"),
+        ({"subsample": -0.1}, "subsample is -0.1; it should be a number from 0 to below 1"),
+        ({"subsample": 1}, "subsample is 1; it should be a number from 0 to below 1"),
     ],
 )
 def test_bad_settings_are_one_sentence(settings, sentence):

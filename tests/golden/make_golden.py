@@ -21,10 +21,11 @@ from benchmarks import pytorch_layout
 from common import optimizers
 from common.catalogue import build, entry_of, layer_classes
 from common.layers import unique_parameters
+from common.layers.make import Make
 from common.questions import PAD, START
 from common.scale import record, recorded
 from common.seq2seq import Seq2Seq
-from common.transformer import DecoderBlock, EncoderBlock, Maker, transformer
+from common.transformer import Blocks, transformer
 from tests.golden.reference import GOLDEN, reference_gaps
 
 # ---- what the entries of the catalogue name, beside ``torch`` and ``F``
@@ -177,12 +178,8 @@ def blocks():
     """The blocks of the Transformer, layer normalization before and after; their weights are random."""
     for kind, norm_first in ((k, n) for k in ("encoder", "decoder") for n in (True, False)):
         rng = np.random.default_rng(1984)
-        make = Maker(4, 6, rng, heads=2, dropout=0.0, norm_first=norm_first, dtype=np.float64)
-        attentions = [make.attention(causal=kind == "decoder")]
-        attentions += [make.attention()] if kind == "decoder" else []
-        block = (EncoderBlock if kind == "encoder" else DecoderBlock)(
-            *(make.around(layer) for layer in (*attentions, make.network()))
-        )
+        made = Blocks(Make(rng, np.float64), 4, 6, heads=2, dropout=0.0, norm_first=norm_first)
+        block = made.decoder() if kind == "decoder" else made.encoder()
         for param in block.params:
             param[...] = rng.standard_normal(param.shape) * 0.5 + (param == 1)
         inputs = [rng.standard_normal((2, 3, 4))]
@@ -213,7 +210,7 @@ def whole_transformer():
     would make the file several times larger.
     """
     rng = np.random.default_rng(1984)
-    ours = transformer(7, 4, 6, rng, np.float64, depth=2, heads=2, smoothing=0.1)
+    ours = transformer(7, 4, 6, rng, dtype=np.float64, depth=2, heads=2, smoothing=0.1)
     for param in unique_parameters(ours)[0]:
         param[...] = rng.standard_normal(param.shape) * 0.5 + (param == 1)
     questions, answers = rng.integers(3, 7, (3, 5)), rng.integers(2, 7, (3, 5))

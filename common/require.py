@@ -7,9 +7,10 @@ Each function returns nothing when all is well.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 
-from common.backend import Array, np
+from common.backend import Array, np, to_numpy
 
 
 def require_array(name: str, value: object) -> None:
@@ -97,3 +98,11 @@ def require_generator(name: str, rng: np.random.Generator) -> None:
     """Raise TypeError unless ``rng`` is a random generator."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{name} is a {type(rng).__name__}; it should be a numpy.random.Generator.")
+
+
+def require_text(ids: Sequence[int]) -> np.ndarray:
+    """The ids as an array on the processor, if they are one row of whole numbers."""
+    array = np.asarray(to_numpy(ids) if hasattr(ids, "get") else ids)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
+    return array

@@ -9,8 +9,9 @@ from common.checks import layer_errors
 from common.layers import LayerNorm, unique_parameters
 from common.optimizers import Adam
 from common.questions import START
+from common.schedules import warm_up
 from common.seq2seq import answer, beam_search
-from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, transformer, warm_up
+from common.transformer import DecoderBlock, EncoderBlock, Maker, Residual, transformer
 
 
 def normal(*shape, seed=0, dtype=np.float64):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from common.backend import Array
-from common.layers import Layer, unique_parameters
+from common.layers import Layer
 from common.optimizers import Optimizer
-from common.training import clip_gradients
+from common.training import train_step
 
 Step = Callable[[], float]
 """Makes one update, and returns the loss before it."""
@@ -18,17 +18,7 @@ Step = Callable[[], float]
 
 def our_step(model: Layer, optimizer: Optimizer, max_norm: float | None, *batch: Array) -> Step:
     """Forward, backward, clipping (unless ``max_norm`` is None) and update, always on the same batch."""
-
-    def step() -> float:
-        loss = model.forward(*batch)
-        model.backward()
-        params, grads = unique_parameters(model)
-        if max_norm is not None:
-            clip_gradients(grads, max_norm)
-        optimizer.update(params, grads)
-        return float(loss)
-
-    return step
+    return lambda: train_step(model, optimizer, *batch, max_norm=max_norm)
 
 
 def torch_step(model: Any, optimizer: Any, max_norm: float | None, loss_of_batch: Callable[[], Any]) -> Step:

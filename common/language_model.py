@@ -1,44 +1,28 @@
-"""Language models: what comes next, given all that came before.
-
-A text is one long row of word ids. To train on it in batches it is cut into N strands that are read side by
-side, T words at a time:
-
-    strand 0   w0   w1   w2   w3 | w4   w5   w6   w7 | ...
-    strand 1   w50  w51  w52  w53| w54  w55  w56  w57| ...
-               block 0             block 1
-
-Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
-block. Gradients stop at the block's edge: that is truncated backpropagation through time [Werbos1990]_.
-"""
+"""Language models: what comes next, given all that came before."""
 
 from __future__ import annotations
 
 import math
-import os
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from common.backend import FLOAT, Array, to_numpy, xp
+from common.backend import FLOAT, Array, xp
+from common.batches import whole_text
 from common.datasets import load_reviews
 from common.functions import log_softmax, softmax
 from common.generation import choose
 from common.initializers import gaussian, xavier, zeros
-from common.layers.base import Layer, Model, evaluating, walk
+from common.layers.base import Layer, Model, evaluating
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
-from common.require import require_count, require_counts, require_ids
+from common.metrics import exp_of_mean
+from common.require import require_count, require_counts
 from common.text import Vocabulary
-from common.training import Trainer
-from common.weights import load_weights, save_weights
-
-LARGEST_LOSS = 700.0
-"""``exp`` of more is too large for a number: the perplexity is infinite."""
+from common.weights import load_vocabulary, load_weights
 
 
 class LanguageModel(Model):
@@ -134,83 +118,7 @@ def recurrent(
     return layer(Wx, Wh, *biases, stateful=stateful)
 
 
-# ---- a text in reading order
-
-
-def strands(ids: Sequence[int], N: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a text into N strands of equal length; up to ``N - 1`` words at its end are left over.
-
-    Parameters
-    ----------
-    ids : whole numbers, one axis
-    N : int
-
-    Returns
-    -------
-    xs, ts : (N, L) whole numbers
-        Words, and the word that follows each.
-
-    Raises
-    ------
-    ValueError
-        The text is shorter than one word for each strand and one more.
-    """
-    ids = require_text(ids, N)
-    L = (len(ids) - 1) // N
-    if L < 1:
-        raise ValueError(
-            f"ids has {len(ids)} words; it should have at least {N + 1}: "
-            f"one for each of {N} strands, and one more, because the last needs a next word."
-        )
-    return ids[: N * L].reshape(N, L), ids[1 : N * L + 1].reshape(N, L)
-
-
-def blocks(xs: np.ndarray, ts: np.ndarray, T: int) -> Iterator[tuple[Array, Array]]:
-    """Yield (N, T) blocks of strands (N, L) in reading order; the last may be shorter."""
-    for step in range(count_blocks(xs, T)):
-        yield block(xs, ts, T, step)
-
-
-def block(xs: np.ndarray, ts: np.ndarray, T: int, step: int) -> tuple[Array, Array]:
-    """The block number ``step`` of strands."""
-    steps = slice(step * T, (step + 1) * T)
-    return xp.asarray(xs[:, steps]), xp.asarray(ts[:, steps])
-
-
-def count_blocks(xs: np.ndarray, T: int) -> int:
-    """How many blocks of T steps the strands have."""
-    require_count("T", T)
-    return -(-xs.shape[1] // T)
-
-
 # ---- how good a model is
-
-
-def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
-    """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first.
-
-    It is the number of words that the model hesitates between: V if it knows nothing, 1 if it knows all.
-    Nothing is left out. The strands have as many words as it takes, and where the last run out of words a
-    mask keeps what fills them from counting. Each strand begins at state zero, so a large ``batch_size``
-    gives a slightly higher number than 1, which reads the text as one.
-
-    Parameters
-    ----------
-    model : Layer
-        ``model.forward(xs, ts, mask)`` returns the mean loss of the positions that the mask keeps. Left as it
-        was, also in what it remembers for ``backward``.
-    ids : whole numbers, one axis
-    batch_size : int
-        How many strands are read side by side.
-    T : int
-        How many words are read at a time; changes memory and speed, and not the result.
-    """
-    total, words = 0.0, 0
-    with evaluating(model), np.errstate(over="ignore", invalid="ignore"):  # seen: the result is infinite
-        for x, t, mask in whole_text(ids, batch_size, T):
-            total += float(model.forward(x, t, mask)) * int(mask.sum())
-            words += int(mask.sum())
-    return exp_of_mean(total, words)
 
 
 def cache_perplexity(
@@ -279,31 +187,6 @@ def cache_perplexity(
     return exp_of_mean(total, words)
 
 
-def whole_text(ids: Sequence[int], batch_size: int, T: int) -> Iterator[tuple[Array, Array, Array]]:
-    """Yield blocks ``x, t, mask`` (N, T) that hold every word of a text but the first once as a target.
-
-    The strands have as many words as it takes; where the last run out of words the mask is False.
-    """
-    ids = require_text(ids, batch_size)
-    if len(ids) < 2:
-        raise ValueError(f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict.")
-    predictions = len(ids) - 1
-    L = -(-predictions // batch_size)
-    filled = np.zeros((2, batch_size * L), dtype=ids.dtype)
-    filled[:, :predictions] = ids[:-1], ids[1:]
-    xs, ts = filled.reshape(2, batch_size, L)
-    mask = (np.arange(batch_size * L) < predictions).reshape(batch_size, L)
-    for step in range(count_blocks(xs, T)):
-        x, t = block(xs, ts, T, step)
-        yield x, t, xp.asarray(mask[:, step * T : (step + 1) * T])
-
-
-def exp_of_mean(total: float, words: int) -> float:
-    """``exp(total / words)``, infinite where that is too large for a number."""
-    mean = total / words
-    return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
-
-
 def continue_text(
     model: LanguageModel,
     ids: Sequence[int] | np.ndarray,
@@ -351,136 +234,6 @@ def continue_text(
     return written[0].tolist() if alone else written
 
 
-# ---- training
-
-
-class LanguageModelTrainer(Trainer):
-    """Train a language model on a text in reading order; in all else a ``Trainer``.
-
-    Attributes
-    ----------
-    perplexities : list of float
-        On the validation text, after each epoch.
-    best : float
-        The lowest of these.
-    """
-
-    largest_loss = LARGEST_LOSS
-
-    def fit(
-        self,
-        ids: Sequence[int],
-        epochs: int,
-        batch_size: int,
-        T: int,
-        valid: Sequence[int] | None = None,
-        divide_lr: float = 1.0,
-        best_weights: str | os.PathLike | None = None,
-        checkpoint: str | os.PathLike | None = None,
-        checkpoint_every: int | None = None,
-        on_epoch: Callable[[LanguageModelTrainer], Any] | None = None,
-    ) -> list[float]:
-        """Read the text ``epochs`` times.
-
-        Each epoch begins at state zero. What is said of checkpoints, Ctrl-C and NaN at ``Trainer.fit`` holds
-        here too; the state of the layers is part of a checkpoint.
-
-        Parameters
-        ----------
-        ids : whole numbers, one axis
-            The text.
-        epochs : int
-        batch_size : int
-            How many strands are read side by side.
-        T : int
-            How many words are read between two updates.
-        valid : whole numbers, optional
-            A text whose perplexity is measured after each epoch.
-        divide_lr : float
-            Divide the learning rate by this after an epoch in which ``valid`` did not improve; 1 leaves it.
-        best_weights : path, optional
-            Keep here the weights with the best perplexity on ``valid`` so far; see ``load_weights``.
-        checkpoint, checkpoint_every, on_epoch
-            As in ``Trainer.fit``. ``on_epoch`` comes after the perplexity was measured.
-
-        Returns
-        -------
-        list of float
-            The loss of each block.
-        """
-        require_counts(epochs=epochs, batch_size=batch_size, T=T)
-        if checkpoint_every is not None:
-            require_count("checkpoint_every", checkpoint_every)
-        if not divide_lr >= 1:
-            raise ValueError(f"divide_lr is {divide_lr}; it should be at least 1.")
-        if valid is None and (divide_lr != 1 or best_weights is not None):
-            raise ValueError("valid is None; divide_lr and best_weights need a text to measure on.")
-        if self.schedule is not None and divide_lr != 1:
-            raise ValueError(f"divide_lr is {divide_lr}; with a schedule, which sets lr, it should be 1.")
-        xs, ts = strands(ids, batch_size)
-        valid = None if valid is None else require_text(valid, batch_size)
-        if valid is not None and len(valid) < 2:
-            raise ValueError(f"valid has {len(valid)} words; it should have at least 2: one, and the next.")
-        for layer in (layer for _, layer in walk(self.model) if isinstance(layer, Embedding)):
-            for name, text in (("ids", np.asarray(ids)), ("valid", valid)):
-                if text is not None:
-                    require_ids(name, text, len(layer.params[0]))
-        self._start_afresh()
-        if checkpoint is not None:
-            self.run = {
-                "words": len(ids),
-                "batch_size": int(batch_size),
-                "T": int(T),
-                "data": zlib.crc32(np.ascontiguousarray(ids)),
-            }
-            if Path(checkpoint).exists():
-                self._resume(checkpoint)
-
-        def measure(_: Trainer) -> None:
-            if valid is not None:
-                self._measure(valid, batch_size, T, divide_lr, best_weights)
-            if on_epoch is not None:
-                on_epoch(self)
-
-        self._loop(
-            epochs,
-            count_blocks(xs, T),
-            lambda step: block(xs, ts, T, step),
-            self._to_state_zero,
-            checkpoint,
-            checkpoint_every,
-            measure,
-        )
-        return self.history
-
-    @property
-    def perplexities(self) -> list[float]:
-        return self.notes.setdefault("perplexities", [])
-
-    @property
-    def best(self) -> float:
-        return min(self.perplexities, default=math.inf)
-
-    def _to_state_zero(self) -> None:
-        for _, layer in walk(self.model):
-            layer.reset_state()
-
-    def _measure(
-        self, valid: np.ndarray, N: int, T: int, divide_lr: float, best_weights: str | os.PathLike | None
-    ) -> None:
-        best = self.best
-        self.perplexities.append(perplexity(self.model, valid, N, T))
-        if not math.isfinite(self.perplexities[-1]):
-            raise FloatingPointError(
-                f"epoch {self.epoch}: the perplexity of valid is {self.perplexities[-1]}; a smaller lr, or "
-                "max_grad_norm, may help."
-            )
-        if not self.perplexities[-1] < best:
-            self.optimizer.lr /= divide_lr
-        elif best_weights is not None:
-            save_weights(best_weights, self.model)
-
-
 # ---- a trained model that the book carries
 
 
@@ -519,18 +272,9 @@ def load_reviews_model() -> tuple[LanguageModel, Vocabulary]:
     Two layers of LSTM with 200 numbers each, words in and words out tied; ``review_texts`` has its words.
     How it was trained, and its perplexities, are in ``data/results/language_models.json`` under "reviews".
     """
-    vocabulary, _ = review_texts()
+    vocabulary = Vocabulary(load_vocabulary(REVIEWS_WEIGHTS), unknown="<unk>")
     rng = np.random.default_rng(1)  # for weights that are replaced at once, and dropout that does not happen
     model = LanguageModel(len(vocabulary), 200, 200, rng, depth=2, dropout=0.1, variational=True, tied=True)
     model.training = False
     load_weights(REVIEWS_WEIGHTS, model)
     return model, vocabulary
-
-
-def require_text(ids: Sequence[int], batch_size: int) -> np.ndarray:
-    """The ids as an array on the processor, if they are one row of whole numbers."""
-    require_count("batch_size", batch_size)
-    array = np.asarray(to_numpy(ids) if hasattr(ids, "get") else ids)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
-    return array

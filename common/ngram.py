@@ -24,8 +24,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from common.language_model import exp_of_mean, require_text
-from common.require import require_count, require_ids
+from common.metrics import exp_of_mean
+from common.require import require_count, require_ids, require_text
 
 
 class NGram:
@@ -50,7 +50,7 @@ class NGram:
     def __init__(self, ids: Sequence[int], V: int, order: int) -> None:
         require_count("V", V)
         require_count("order", order)
-        ids = require_text(ids, 1)
+        ids = require_text(ids)
         if len(ids) < order:
             raise ValueError(f"ids has {len(ids)} words; it should have at least {order}, the order.")
         require_ids("ids", ids, V)
@@ -187,7 +187,7 @@ class NGram:
     # ---- at the door
 
     def _require_ids(self, ids: Sequence[int]) -> np.ndarray:
-        ids = require_text(ids, 1)
+        ids = require_text(ids)
         if len(ids) < 2:
             raise ValueError(
                 f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict."
@@ -196,7 +196,7 @@ class NGram:
         return ids.astype(np.int64)
 
     def _require_context(self, context: Sequence[int]) -> np.ndarray:
-        context = require_text(context, 1)
+        context = require_text(context)
         if len(context):
             require_ids("context", context, self.V)
         return context.astype(np.int64)

@@ -7,9 +7,10 @@ Each function returns nothing when all is well.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 
-from common.backend import Array, np
+from common.backend import Array, np, to_numpy
 
 
 def require_array(name: str, value: object) -> None:
@@ -121,3 +122,11 @@ def require_several(name: str, value: object) -> None:
     """Raise TypeError if ``value`` is one string, which Python takes for a sequence of its characters."""
     if isinstance(value, str):
         raise TypeError(f"{name} is the string {value[:20]!r}; it should be a sequence of words.")
+
+
+def require_text(ids: Sequence[int]) -> np.ndarray:
+    """The ids as an array on the processor, if they are one row of whole numbers."""
+    array = np.asarray(to_numpy(ids) if hasattr(ids, "get") else ids)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
+    return array

@@ -11,7 +11,6 @@ When a text is written word by word, the keys and values of the words before do 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.backend import FLOAT, Array, np, xp
@@ -30,7 +29,7 @@ from common.layers import (
 )
 from common.layers.make import Make
 from common.questions import padding_mask
-from common.require import require_count, require_counts, require_positive
+from common.require import require_counts
 from common.seq2seq import Seq2Seq
 
 
@@ -350,15 +349,3 @@ class Blocks:
     def last_norm(self) -> LayerNorm | None:
         """After the last block: with normalization first, nothing else has brought its sum to size."""
         return self.make.layer_norm(self.D) if self.norm_first else None
-
-
-def warm_up(lr: float, steps: int) -> Callable[[int], float]:
-    """A schedule: a straight line up to ``lr`` in so many steps, then down with one over the square root.
-
-    While Adam has seen few gradients it does not know their size; short steps at first keep it from leaving
-    for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
-    [Vaswani2017]_.
-    """
-    require_positive("lr", lr)
-    require_count("steps", steps)
-    return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)

@@ -23,13 +23,16 @@ from common.require import require_string
 from common.seq2seq import Seq2Seq
 from common.text import MARKS, Vocabulary, letters, plain
 from common.transformer import transformer
-from common.weights import load_weights
+from common.weights import load_vocabulary, load_weights
 
 UNKNOWN = "<unk>"
 RARE = tuple(f"<rare{i}>" for i in range(1, 7))
 
 SEED, LONGEST, MIN_COUNT = 1611, 30, 5
 """The split and the vocabulary of the recorded run."""
+
+WEIGHTS = DATA / "translation_transformer.npz"
+"""The weights of its Transformer, and the words that it knows."""
 
 TRANSLATOR = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": 0.1}
 """The settings of its Transformer."""
@@ -164,8 +167,8 @@ def load_translator(dtype: type = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabulary
     """The Transformer of the recorded run, with its weights, the pairs it was trained and tested on, and its
     vocabulary; ``data/results/translation.json`` has its scores."""
     sentences = Sentences.split(load_bible_pairs(), LONGEST, np.random.default_rng(SEED))
-    vocabulary = sentences.vocabulary(MIN_COUNT)
+    vocabulary = Vocabulary(load_vocabulary(WEIGHTS))
     model = transformer(len(vocabulary), rng=np.random.default_rng(SEED), dtype=dtype, **TRANSLATOR)
-    load_weights(DATA / "translation_transformer.npz", model)
+    load_weights(WEIGHTS, model)
     model.training = False
     return model, sentences, vocabulary

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,45 @@ def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...], source: 
     """Raise unless an array of a file has the shape that it has in the model."""
     if array.shape != shape:
         raise ValueError(f"{name} in {source} has shape {array.shape}, not {shape}.")
+
+
+class Averaged:
+    """Running averages of all weights, which are often better than the last ones.
+
+    Given to a ``Trainer`` as ``after_step`` it follows the weights, and is part of a checkpoint.
+
+    Parameters
+    ----------
+    model : Layer
+        The averages begin with its weights.
+    decay : float
+        From 0 to below 1: ``average = decay * average + (1 - decay) * weight`` after each step. The last
+        ``1 / (1 - decay)`` steps or so count.
+    """
+
+    def __init__(self, model: Layer, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay is {decay}; it should be at least 0 and below 1.")
+        self.model, self.decay = model, float(decay)
+        self.arrays = {name: param.copy() for name, param in named_weights(model).items()}
+
+    def __call__(self, trainer: object = None) -> None:
+        """One more step was made."""
+        for name, param in named_weights(self.model).items():
+            self.arrays[name] += (1 - self.decay) * (param - self.arrays[name])
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Inside ``with``, the model has the averages as its weights; afterwards its own again."""
+        params = named_weights(self.model)
+        own = {name: param.copy() for name, param in params.items()}
+        try:
+            for name, param in params.items():
+                param[...] = self.arrays[name]
+            yield
+        finally:
+            for name, param in params.items():
+                param[...] = own[name]
 
 
 def named_weights(model: Layer) -> dict[str, Array]:

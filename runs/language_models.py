@@ -23,22 +23,22 @@ from typing import Any
 import numpy as np
 
 from common.backend import to_numpy
+from common.batches import InOrder
+from common.checkpoints import keep_best
 from common.datasets import load_ptb
 from common.language_model import (
     REVIEWS_WEIGHTS,
     LanguageModel,
-    LanguageModelTrainer,
     cache_perplexity,
-    count_blocks,
-    perplexity,
     review_texts,
-    strands,
 )
 from common.layers import GRU, LSTM, RNN, unique_parameters
+from common.metrics import perplexity
 from common.optimizers import SGD
 from common.scale import record_run
+from common.schedules import cut_short, linear_decay
 from common.text import Vocabulary
-from common.training import cut_short, linear_decay
+from common.training import Trainer
 from common.weights import load_weights, save_weights
 from runs import leave_if_stopped
 
@@ -95,44 +95,38 @@ def train(name: str) -> dict[str, Any]:
     rng = np.random.default_rng(SEED)
     model = build(len(vocabulary), settings, rng)
     N, epochs, lr = settings["N"], settings["epochs"], settings["lr"]
-    blocks = count_blocks(strands(text, N)[0], T)
-    schedule = linear_decay(lr, settings.get("planned", epochs) * blocks, settings["constant"])
+    blocks = InOrder(text, N, T)
+    schedule = linear_decay(lr, settings.get("planned", epochs) * len(blocks), settings["constant"])
     if "cut" in settings:
-        schedule = cut_short(schedule, settings["cut"] * blocks, epochs * blocks)
-    trainer = LanguageModelTrainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)
+        schedule = cut_short(schedule, settings["cut"] * len(blocks), epochs * len(blocks))
+    trainer = Trainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    weights = KEPT / f"{name}.npz"
+    measure = keep_best(lambda: perplexity(model, valid, N, T), "perplexities", weights)
     begin = time.perf_counter()
 
-    def after_epoch(trainer: LanguageModelTrainer) -> None:
+    def after_epoch(trainer: Trainer) -> None:
         nonlocal begin
+        measure(trainer)
         now = time.perf_counter()
         trainer.notes["seconds"] = trainer.notes.get("seconds", 0) + now - begin
         begin = now
         report = f"{name} epoch {trainer.epoch}: {np.exp(trainer.epoch_losses[-1]):.1f}"
-        print(f"{report}, valid {trainer.perplexities[-1]:.2f}, {trainer.notes['seconds']:.0f} s", flush=True)
+        report += f", valid {trainer.notes['perplexities'][-1]:.2f}"
+        print(f"{report}, {trainer.notes['seconds']:.0f} s", flush=True)
 
-    KEPT.mkdir(parents=True, exist_ok=True)
-    weights = KEPT / f"{name}.npz"
-    trainer.fit(
-        text,
-        epochs,
-        N,
-        T,
-        valid=valid,
-        best_weights=weights,
-        checkpoint=KEPT / f"{name}.checkpoint.npz",
-        checkpoint_every=200,
-        on_epoch=after_epoch,
-    )
+    checkpoint = KEPT / f"{name}.checkpoint.npz"
+    trainer.fit(blocks, epochs, checkpoint, checkpoint_every=200, on_epoch=after_epoch)
     leave_if_stopped(trainer, epochs)  # the same command goes on
     load_weights(weights, model)
     if name == "reviews":
-        save_weights(REVIEWS_WEIGHTS, model, dtype="float16")
+        save_weights(REVIEWS_WEIGHTS, model, "float16", vocabulary)
         load_weights(REVIEWS_WEIGHTS, model)  # what is measured is what is kept
     return {
         "settings": settings,
         "parameters": sum(to_numpy(p).size for p in unique_parameters(model)[0]),
         "train_perplexity": [float(np.exp(loss)) for loss in trainer.epoch_losses],
-        "valid_perplexity": trainer.perplexities,
+        "valid_perplexity": trainer.notes["perplexities"],
         "test_perplexity": perplexity(model, test),
         "seconds": trainer.notes["seconds"],
     }

@@ -25,14 +25,16 @@ import numpy as np
 
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
+from common.batches import Shuffled
 from common.datasets import load_dates
 from common.layers import unique_parameters
 from common.optimizers import Adam
 from common.questions import Pair, Task, additions, characters_of, dates, leak
 from common.scale import record_run
+from common.schedules import linear_decay, warm_up
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
-from common.training import Trainer, linear_decay
-from common.transformer import transformer, warm_up
+from common.training import Trainer
+from common.transformer import transformer
 from runs import leave_if_stopped
 
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000
@@ -170,7 +172,7 @@ def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
     def right(pairs: list[Pair]) -> float:
         return accuracy(model, *task.arrays(pairs, recipe.reverse))
 
-    trainer.fit(*train, epochs, recipe.batch_size, on_epoch=judge)
+    trainer.fit(Shuffled(*train, recipe.batch_size), epochs, on_epoch=judge)
     leave_if_stopped(trainer, epochs)
 
     result = {

@@ -24,14 +24,16 @@ import sacrebleu
 
 from common.attentive import attentive
 from common.backend import Array
+from common.batches import Prepared
 from common.datasets import load_bible_pairs
-from common.layers import Model, SoftmaxWithLoss, evaluating, unique_parameters
+from common.layers import SoftmaxWithLoss, evaluating, unique_parameters
 from common.optimizers import Adam
 from common.scale import record, rounded
+from common.schedules import warm_up
 from common.seq2seq import Seq2Seq, answer
 from common.text import Vocabulary
 from common.training import Trainer
-from common.transformer import transformer, warm_up
+from common.transformer import transformer
 from common.translation import (
     LONGEST,
     MIN_COUNT,
@@ -70,19 +72,6 @@ def batches(pairs: list, vocabulary: Vocabulary) -> list[Batch]:
     return [encode_words(pairs[i : i + BATCH], vocabulary) for i in range(0, len(pairs), BATCH)]
 
 
-class Numbered(Model):
-    """Reads the number of a batch. So a Trainer can shuffle batches of different shapes."""
-
-    def __init__(self, model: Seq2Seq, prepared: list[Batch]) -> None:
-        self.model, self.prepared = model, prepared
-
-    def forward(self, numbers: Array, _: Array) -> Array:
-        return self.model.forward(*self.prepared[int(numbers[0])])
-
-    def backward(self) -> None:
-        return self.model.backward()
-
-
 class Run:
     """A model that is trained epoch by epoch."""
 
@@ -90,7 +79,7 @@ class Run:
         self.name, self.model, self.train, self.valid = name, model, train, valid
         self.words = sum(int((answers > 0).sum()) for _, answers in train)
         rng = np.random.default_rng(SEED)
-        self.trainer = Trainer(Numbered(model, train), Adam(PEAK), rng, CLIP, warm_up(PEAK, WARM))
+        self.trainer = Trainer(model, Adam(PEAK), rng, CLIP, warm_up(PEAK, WARM))
         self.best_weights = KEPT / f"{name}.npz"
 
     @property
@@ -100,7 +89,6 @@ class Run:
 
     def epoch(self) -> None:
         """Go over all batches once more; this keeps a checkpoint, and the weights if they are the best."""
-        numbers = np.arange(len(self.train))
         began = time.process_time()
 
         def measure(trainer: Trainer) -> None:
@@ -114,7 +102,7 @@ class Run:
 
         checkpoint = KEPT / f"{self.name}.checkpoint.npz"
         epochs = self.trainer.epoch + 1
-        self.trainer.fit(numbers, numbers, epochs, 1, checkpoint, on_epoch=measure)
+        self.trainer.fit(Prepared(self.train), epochs, checkpoint, on_epoch=measure)
         leave_if_stopped(self.trainer, epochs)  # the same command goes on
 
 
@@ -200,7 +188,7 @@ def main() -> None:
         **rounded(results),
     )
     if options.keep:
-        save_weights(options.keep / "translation_transformer.npz", runs[0].model, "float16")
+        save_weights(options.keep / "translation_transformer.npz", runs[0].model, "float16", vocabulary)
     for name, result in results.items():
         print(name, *(result[key] for key in ("bleu", "chrf", "exact")))
 

@@ -5,12 +5,13 @@ import pytest
 
 from common.attentive import AttentionDecoder, LookFirstDecoder, Stack, alignment, attentive, looking_first
 from common.backend import to_numpy, xp
+from common.batches import Shuffled
 from common.checks import layer_errors
 from common.layers import LSTM, Bidirectional, unique_parameters
 from common.optimizers import Adam
 from common.questions import Task, dates, encode
 from common.seq2seq import accuracy, answer, beam_search
-from common.training import clip_gradients, minibatches
+from common.training import Trainer
 from tests.helpers import bad_input, dense, questions
 
 MODELS = {
@@ -94,14 +95,8 @@ def test_the_states_of_both_directions_have_gradients():
 def test_dates_are_learned_and_the_alignment_has_the_shape_of_the_answer():
     task = Task.split(dates(np.random.default_rng(0), 1500), 100, 100)
     xs, ts = task.arrays(task.train)
-    model, optimizer = attentive(len(task.characters), 8, 32, np.random.default_rng(1)), Adam(0.01)
-    rng, losses = np.random.default_rng(2), []
-    for x, t in minibatches(xs, ts, 64, rng):
-        losses.append(float(model.forward(x, t)))
-        model.backward()
-        params, grads = unique_parameters(model)
-        clip_gradients(grads, 5.0)
-        optimizer.update(params, grads)
+    model = attentive(len(task.characters), 8, 32, np.random.default_rng(1))
+    losses = Trainer(model, Adam(0.01), np.random.default_rng(2), 5.0).fit(Shuffled(xs, ts, 64), epochs=1)
     assert losses[-1] < 0.7 * losses[0]
     assert 0 <= accuracy(model, *task.arrays(task.test)) <= 1
     text, weights = alignment(model, "9/27/94", task.characters, 12)

@@ -77,12 +77,16 @@ TRAINING = """
 import sys
 import numpy as np
 from common.backend import xp
+from common.batches import InOrder, Shuffled
+from common.checkpoints import keep_best
 from common.checks import check_layer
 from common.initializers import gaussian, xavier, zeros
 from common.layers import Affine, Dropout, Embedding, Model, SoftmaxWithLoss
-from common.optimizers import Adam
+from common.language_model import LanguageModel
+from common.metrics import perplexity
+from common.optimizers import SGD, Adam
 from common.training import Trainer
-from common.weights import load_weights, save_weights
+from common.weights import Averaged, load_weights, save_weights
 
 assert xp.__name__ == "cupy"
 
@@ -104,7 +108,7 @@ class Net(Model):
 def train(epochs, checkpoint=None):
     rng = np.random.default_rng(1984)
     trainer = Trainer(Net(rng), Adam(0.05), rng, max_grad_norm=1.0)
-    trainer.fit(x, x % 3, epochs, 8, checkpoint=checkpoint, checkpoint_every=3)
+    trainer.fit(Shuffled(x, x % 3, 8), epochs, checkpoint, checkpoint_every=3)
     return trainer
 
 x = xp.asarray(np.arange(60) % 6)
@@ -117,9 +121,25 @@ save_weights(folder + "/weights.npz", whole.model)
 load_weights(folder + "/weights.npz", resumed.model)
 resumed.model.layers[2].params[0][0, 0] = float("nan")
 try:
-    resumed.fit(x, x % 3, 1, 8)
+    resumed.fit(Shuffled(x, x % 3, 8), 1)
 except FloatingPointError as error:
     print(error)
+text = np.arange(60) % 6
+
+def read(epochs, checkpoint=None):
+    rng = np.random.default_rng(1984)
+    model = LanguageModel(6, 5, 5, rng, dropout=0.1)
+    trainer = Trainer(model, SGD(1.0), rng, 1.0, after_step=Averaged(model, 0.9))
+    measure = keep_best(lambda: perplexity(model, text, 2), weights=folder + "/best.npz")
+    trainer.fit(InOrder(text, 2, 5), epochs, checkpoint, 4, measure)
+    return trainer
+
+whole = read(5)
+read(2, folder + "/text.npz")
+resumed = read(5, folder + "/text.npz")
+assert whole.history == resumed.history and whole.notes == resumed.notes
+both = zip(whole.after_step.arrays.values(), resumed.after_step.arrays.values())
+assert all((a == b).all() for a, b in both)
 rng = np.random.default_rng(0)
 W, b, v = (xp.asarray(rng.standard_normal(shape)) for shape in ((4, 3), 3, (2, 4)))
 check_layer(Affine(W, b), v, rng=rng)

@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import importlib.util
 import json
-import os
 import socket
 import subprocess
 import sys

@@ -1,10 +1,6 @@
-"""Language models: reading order, perplexity over every word, training that stops and goes on."""
+"""Language models: reading order, perplexity over every word, the cache, writing."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -12,27 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.batches import InOrder, blocks, strands
 from common.checks import layer_errors
 from common.datasets import load_reviews
 from common.functions import softmax
 from common.language_model import (
     REVIEWS_WEIGHTS,
     LanguageModel,
-    LanguageModelTrainer,
-    blocks,
     cache_perplexity,
     continue_text,
     load_reviews_model,
-    perplexity,
     recurrent,
     review_texts,
-    strands,
 )
 from common.layers import GRU, LSTM, RNN, Model, find_generators, held, unique_parameters, walk
 from common.layers.recurrent import Recurrent
-from common.optimizers import SGD, Adam
+from common.metrics import perplexity
+from common.optimizers import Adam
 from common.training import Trainer
-from common.weights import load_weights
 from tests.helpers import bad_input
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,11 +38,6 @@ TEXT = np.where(rng.random(200) < 0.8, CYCLE, rng.integers(0, V, 200))
 def model(seed=1984, **settings):
     settings = {"V": V, "D": 6, "H": 6} | settings
     return LanguageModel(rng=np.random.default_rng(seed), **settings)
-
-
-def trainer(lr=1.0, dropout=0.0, max_grad_norm=1.0):
-    m = model(dropout=dropout)
-    return LanguageModelTrainer(m, SGD(lr), np.random.default_rng(0), max_grad_norm)
 
 
 def starts(m):
@@ -189,15 +177,14 @@ def test_the_cache_helps_where_words_come_back_and_leaves_the_model_alone():
     assert generators == [g.bit_generator.state for g in find_generators(m)]
 
 
-# ---- training
+# ---- writing
 
 
-def test_a_model_learns_what_is_certain_and_writes_it():
+def test_a_model_that_has_learned_what_is_certain_writes_it():
     m = model(H=16, D=16)
-    t = LanguageModelTrainer(m, Adam(0.02), np.random.default_rng(0), 5.0)
-    t.fit(CYCLE, epochs=15, batch_size=4, T=7, valid=CYCLE)
-    assert len(t.history) == 15 * 7 and len(t.perplexities) == 15  # 49 words a strand
-    assert t.best < 1.2
+    t = Trainer(m, Adam(0.02), np.random.default_rng(0), 5.0)
+    t.fit(InOrder(CYCLE, 4, 7), epochs=15)
+    assert len(t.history) == 15 * 7 and perplexity(m, CYCLE, 4, 7) < 1.2  # 49 words a strand
     written = continue_text(m, [2, 3], 8, np.random.default_rng(0), temperature=0.5)
     assert written == [4, 5, 6, 0, 1, 2, 3, 4]
     assert written == continue_text(m, [2, 3], 8, np.random.default_rng(0), temperature=0.5)
@@ -219,151 +206,9 @@ def test_several_texts_are_continued_at_once_and_the_model_is_left_as_it_was():
         np.testing.assert_array_equal(layer.start_h, state)
 
 
-def test_each_epoch_begins_at_state_zero_and_each_block_where_the_last_ended():
-    t = trainer(lr=1e-30)  # the weights stay
-    t.fit(TEXT, epochs=2, batch_size=4, T=8)
-    assert t.history[:7] == t.history[7:]
-    m, expected = model(), []
-    for x, y in blocks(*strands(TEXT, 4), 8):
-        expected.append(float(m.forward(x, y)))
-    assert t.history[:7] == expected
-
-
-def test_the_learning_rate_is_divided_when_validation_stops_improving(tmp_path):
-    t, rates, kept = trainer(lr=2.0), [], tmp_path / "best.npz"
-    t.fit(CYCLE[:60], 12, 2, 5, TEXT[::-1].copy(), 4.0, kept, on_epoch=lambda t: rates.append(t.optimizer.lr))
-    best, expected, rate = math.inf, [], 2.0
-    for p in t.perplexities:
-        rate = rate if p < best else rate / 4
-        best = min(best, p)
-        expected.append(rate)
-    assert rates == expected and len(set(rates)) > 1
-    assert t.perplexities[-1] > t.best
-    load_weights(kept, t.model)
-    assert perplexity(t.model, TEXT[::-1].copy(), 2, 5) == t.best
-
-
-def run(t, checkpoint=None, **settings):
-    return t.fit(TEXT, 3, 4, 8, TEXT[:50], 2.0, checkpoint=checkpoint, **settings)
-
-
-def counted(t):
-    """Count in ``t.taken`` the steps that this trainer takes itself."""
-    t.taken, step = 0, t._step
-
-    def counting(x, y):
-        t.taken += 1
-        return step(x, y)
-
-    t._step = counting
-    return t
-
-
-def same_bits(one, two):
-    return (
-        one.history == two.history
-        and one.perplexities == two.perplexities
-        and one.optimizer.lr == two.optimizer.lr
-        and all(map(np.array_equal, one.model.params, two.model.params))
-        and all(map(np.array_equal, starts(one.model), starts(two.model)))
-    )
-
-
-@pytest.mark.parametrize("stop_after", [1, 5, 7, 12])
-def test_stopped_in_an_epoch_and_resumed_it_gives_the_same_bits(tmp_path, stop_after):
-    whole, stopped, resumed = trainer(dropout=0.2), trainer(dropout=0.2), trainer(dropout=0.2)
-    run(whole)
-    step, checkpoint = stopped._step, tmp_path / "a.checkpoint.npz"
-
-    def dies(x, t):
-        if len(stopped.history) == stop_after:
-            raise OSError("power cut")
-        return step(x, t)
-
-    stopped._step = dies
-    with pytest.raises(OSError, match="power cut"):
-        run(stopped, checkpoint, checkpoint_every=1)
-    run(counted(resumed), checkpoint)
-    assert resumed.taken == 21 - stop_after
-    assert same_bits(whole, resumed)
-
-
-def test_killed_with_minus_nine_it_resumes_to_the_same_bits(tmp_path):
-    checkpoint = tmp_path / "a.checkpoint.npz"
-    code = (
-        "import sys; sys.path[:0] = sys.argv[1:3]\n"
-        "from test_language_model import *\n"
-        "t = trainer(dropout=0.2)\n"
-        "die = lambda t: t.epoch == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "run(t, sys.argv[3], checkpoint_every=1, on_epoch=die)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT), str(ROOT / "tests"), str(checkpoint)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"BOOK_PROGRESS": "0"},
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    whole, resumed = trainer(dropout=0.2), trainer(dropout=0.2)
-    run(whole)
-    run(counted(resumed), checkpoint)
-    assert resumed.taken == 7  # of 21: step 14 was saved before the kill
-    assert same_bits(whole, resumed)
-
-
-def test_a_checkpoint_of_another_text_or_length_is_refused(tmp_path):
-    checkpoint = tmp_path / "a.checkpoint.npz"
-    run(trainer(), checkpoint)
-    with pytest.raises(ValueError, match="checkpoint of another run, with different data"):
-        trainer().fit(TEXT[::-1].copy(), 3, 4, 8, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match="checkpoint of another run, with different T"):
-        trainer().fit(TEXT, 3, 4, 9, checkpoint=checkpoint)
-
-
-def test_an_exploding_loss_is_told_and_weights_and_state_are_as_before():
-    t = trainer(lr=3e38, max_grad_norm=None)
-    with pytest.raises(FloatingPointError, match=r"epoch 1, step \d+: the loss exploded"):
-        t.fit(TEXT, 1, 4, 8)
-    assert all(np.isfinite(p).all() for p in t.model.params)
-    assert all(np.isfinite(part).all() for part in starts(t.model))
-
-
-def test_a_layer_that_gives_no_numbers_is_named():
-    t = trainer()
-    t.model.output.params[0][0, 0] = np.nan
-    with pytest.raises(
-        FloatingPointError, match=r"step 1: output \(AffineSoftmaxWithLoss\), forward, gave numbers"
-    ):
-        t.fit(TEXT, 1, 4, 8)
-
-
-def test_the_plain_trainer_keeps_the_state_of_stateful_layers_too(tmp_path):
-    xs, ts = strands(TEXT, 4)
-    checkpoint = tmp_path / "a.checkpoint.npz"
-
-    def plain():
-        return Trainer(model(), SGD(0.5), np.random.default_rng(0))
-
-    one, two = plain(), plain()
-    one.fit(xs, ts, 2, 2, checkpoint=checkpoint)
-    two.fit(xs, ts, 2, 2, checkpoint=checkpoint)
-    assert all(map(np.array_equal, starts(one.model), starts(two.model)))
-
-
 # ---- bad input
 
 BAD = {
-    "short": (lambda: strands(np.arange(4), 4), "ids has 4 words; it should have at least 5"),
-    "empty": (lambda: strands(TEXT[:0], 3), "ids has 0 words; it should have at least 4"),
-    "nothing to validate on": (
-        lambda: trainer().fit(TEXT, 1, 4, 8, valid=TEXT[:0]),
-        "valid has 0 words; it should have at least 2",
-    ),
-    "nothing to predict in it": (
-        lambda: trainer().fit(TEXT, 1, 4, 8, valid=TEXT[:1]),
-        "valid has 1 words; it should have at least 2",
-    ),
-    "short for training": (lambda: trainer().fit(TEXT[:4], 1, 4, 8), "ids has 4 words; it should have"),
     "one word": (lambda: perplexity(model(), TEXT[:1]), "ids has 1 words; it should have at least 2"),
     "no cache": (
         lambda: cache_perplexity(model(), TEXT, 0, 1.0, 0.1),
@@ -381,22 +226,11 @@ BAD = {
         lambda: cache_perplexity(model(), TEXT[:1], 5, 1.0, 0.1),
         "ids has 1 words; it should have at least 2",
     ),
-    "T=0": (lambda: trainer().fit(TEXT, 1, 4, 0), "T is 0; it should be a whole number, at least 1"),
-    "no batch": (lambda: strands(TEXT, 0), "batch_size is 0; it should be a whole number"),
-    "a sentence": (lambda: strands(["to", "be"], 1), "holds <U2; it should be one row of ids"),
-    "two axes": (lambda: strands(TEXT.reshape(2, 100), 1), r"ids has shape \(2, 100\)"),
-    "ids out of range": (
-        lambda: trainer().fit(TEXT + 1, 1, 4, 8),
-        "ids holds numbers from 1 to 7; they should lie between 0 and 6",
-    ),
-    "validation out of range": (
-        lambda: trainer().fit(TEXT, 1, 4, 8, TEXT - 1),
-        "valid holds numbers from -1 to 5; they should lie between 0 and 6",
-    ),
-    "no validation": (lambda: trainer().fit(TEXT, 1, 4, 8, divide_lr=4), "valid is None; divide_lr"),
-    "divide_lr": (
-        lambda: trainer().fit(TEXT, 1, 4, 8, TEXT, 0.5),
-        "divide_lr is 0.5; it should be at least 1",
+    "T=0": (lambda: perplexity(model(), TEXT, T=0), "T is 0; it should be a whole number, at least 1"),
+    "no strand": (lambda: perplexity(model(), TEXT, 0), "batch_size is 0; it should be a whole number"),
+    "another word": (
+        lambda: perplexity(model(), TEXT - 1),
+        "ids holds numbers from -1 to 5; they should lie between 0 and 6",
     ),
     "tied": (lambda: model(D=5, tied=True), "D is 5 and H is 6; they should be equal when tied=True"),
     "V=0": (lambda: model(V=0), "V is 0; it should be a whole number, at least 1"),
@@ -416,17 +250,6 @@ test_bad_input_gets_one_clear_sentence = bad_input(BAD)
 
 
 # ---- numbers that are too large
-
-
-@pytest.mark.parametrize("lr", [1e6, 1e30])
-def test_a_loss_that_explodes_and_stays_a_number_stops_the_training(lr):
-    text = np.random.default_rng(0).integers(5, size=300)
-    rng = np.random.default_rng(1)
-    trainer = LanguageModelTrainer(LanguageModel(5, 3, 3, rng), SGD(lr), rng)
-    with warnings.catch_warnings(), pytest.raises(FloatingPointError, match="smaller lr"):
-        warnings.simplefilter("error")
-        trainer.fit(text, 3, 2, 5, valid=text)
-    assert all(math.isfinite(loss) and loss < 701 for loss in trainer.history)
 
 
 def test_an_infinite_perplexity_is_told_without_a_warning():
@@ -456,17 +279,12 @@ def test_as_many_reviews_as_there_are_cannot_be_held_out(held_out):
         review_texts(held_out)
 
 
-def test_a_schedule_and_divide_lr_are_not_both_taken():
-    t = LanguageModelTrainer(model(), SGD(1.0), np.random.default_rng(0), schedule=lambda step: 1.0)
-    with pytest.raises(ValueError, match="with a schedule, which sets lr, it should be 1"):
-        t.fit(TEXT, 1, 2, 5, valid=TEXT, divide_lr=4)
-
-
 def test_the_model_that_comes_with_the_book_is_small_and_knows_reviews():
     assert REVIEWS_WEIGHTS.stat().st_size < 6_000_000
     model, vocabulary = load_reviews_model()
-    _, (_, _, test) = review_texts()
+    words, (_, _, test) = review_texts()
     assert not model.training
+    assert vocabulary.words == words.words and vocabulary.unknown == words.unknown
     assert perplexity(model, test[:3000], batch_size=3) < 150  # a model that knows nothing has 10,000
     film, the = vocabulary["film"], vocabulary["the"]
     after = model.predict(np.array(vocabulary.encode(["<eos>", "this"]))[None])[0, -1]

@@ -8,9 +8,10 @@ import pytest
 
 from common.attentive import AttentionDecoder, Stack, alignment, attentive
 from common.backend import to_numpy, xp
+from common.batches import Shuffled
 from common.checks import layer_errors
 from common.initializers import gaussian, zeros
-from common.language_model import LanguageModel, cache_perplexity, continue_text, perplexity
+from common.language_model import LanguageModel, cache_perplexity, continue_text
 from common.layers import (
     GRU,
     LSTM,
@@ -31,6 +32,7 @@ from common.layers import (
     unique_parameters,
     walk,
 )
+from common.metrics import perplexity
 from common.optimizers import SGD
 from common.seq2seq import accuracy, answer, beam_search, plain
 from common.text import Vocabulary
@@ -108,7 +110,9 @@ class Careless(MatMul):
 
 
 def trained_without(model):
-    return Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(normal(4, 2), xp.zeros(4, int), 1, 2)
+    return Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(
+        Shuffled(normal(4, 2), xp.zeros(4, int), 2), 1
+    )
 
 
 class NoWeights(Model):
@@ -194,7 +198,7 @@ def test_one_layer_at_two_places_is_refused_wherever_it_would_be_wrong(tmp_path)
     model.again = model.layers[0]
     uses = [
         lambda: save_weights(tmp_path / "w.npz", model),
-        lambda: Trainer(model, SGD(1.0), np.random.default_rng(0)).fit(*WORDS, 1, 2),
+        lambda: Trainer(model, SGD(1.0), np.random.default_rng(0)).fit(Shuffled(*WORDS, 2), 1),
         lambda: layer_errors(model, *WORDS, rng=np.random.default_rng(0)),
         lambda: perplexity(model, TEXT),
         lambda: model.params,
@@ -390,7 +394,7 @@ y = (x + 1) % V
 def keeps(epochs=0, seed=0, checkpoint=None):
     trainer = Trainer(Keeps(seed), SGD(0.1), np.random.default_rng(0))
     if epochs:
-        trainer.fit(x, y, epochs, 8, checkpoint=checkpoint)
+        trainer.fit(Shuffled(x, y, 8), epochs, checkpoint)
     return trainer
 
 
@@ -449,7 +453,7 @@ def test_a_refused_step_puts_back_what_is_kept():
     before = held(trainer.model)
     trainer.model.out.params[0][0, 0] = np.nan
     with pytest.raises(FloatingPointError, match=r"out \(Affine\), forward"):
-        trainer.fit(x, y, 1, 8)
+        trainer.fit(Shuffled(x, y, 8), 1)
     assert same(before, held(trainer.model))
 
 
@@ -578,9 +582,8 @@ def test_a_frozen_layer_stays_frozen_through_training():
     model.layers[0].training = False
     seen = []
     Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(
-        *WORDS,
+        Shuffled(*WORDS, 2),
         3,
-        2,
         on_epoch=lambda t: seen.append([layer.training for layer in model.layers]),
     )
     assert seen == [[False, True, True]] * 3
@@ -589,6 +592,6 @@ def test_a_frozen_layer_stays_frozen_through_training():
 def test_a_model_at_rest_is_woken_for_training():
     model = language_model(dropout=0.5)
     model.training = False
-    Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(*(ids[:, :4] for ids in WORDS), 2, 4)
+    Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(Shuffled(*WORDS, 4), 2)
     assert model.training and isinstance(model.layers[0], Dropout)
     assert float(model.layers[0].factor.min()) == 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from common.batches import Shuffled
 from common.checks import layer_errors
 from common.optimizers import Adam
 from common.questions import END, PAD, START, Task, additions
@@ -72,7 +73,7 @@ def trained(request):
     task = Task.split(additions(np.random.default_rng(0), 700, digits=2), 50, 50)
     model = MODELS[request.param](len(task.characters), 8, 32, np.random.default_rng(1))
     trainer = Trainer(model, Adam(0.005), np.random.default_rng(2), 5.0)
-    trainer.fit(*task.arrays(task.train, reverse=True), epochs=12, batch_size=32)
+    trainer.fit(Shuffled(*task.arrays(task.train, reverse=True), 32), epochs=12)
     assert trainer.epoch_losses[-1] < 0.7 * trainer.epoch_losses[0]
     return model, *task.arrays(task.test, reverse=True)
 
@@ -170,7 +171,7 @@ def test_training_stays_as_it_was_after_answering_in_between():
     for watch in (None, lambda t: answer(t.model, questions[:3], 4)):
         model = plain(len(task.characters), D, H, np.random.default_rng(0))
         trainer = Trainer(model, Adam(), np.random.default_rng(0))
-        losses.append(trainer.fit(questions, answers, 3, 16, on_epoch=watch))
+        losses.append(trainer.fit(Shuffled(questions, answers, 16), 3, on_epoch=watch))
     assert losses[0] == losses[1]
 
 

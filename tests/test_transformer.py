@@ -9,8 +9,9 @@ from common.layers import LayerNorm, unique_parameters
 from common.layers.make import Make
 from common.optimizers import Adam
 from common.questions import START
+from common.schedules import warm_up
 from common.seq2seq import answer, beam_search
-from common.transformer import Blocks, Residual, transformer, warm_up
+from common.transformer import Blocks, Residual, transformer
 from tests.golden.reference import GOLDEN, run
 from tests.helpers import bad_input, dense, normal, questions
 

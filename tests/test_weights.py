@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.layers import Affine, Embedding, MatMul, Model
-from common.weights import load_weights, read_npz, save_weights, write_npz
+from common.weights import load_vocabulary, load_weights, read_npz, save_weights, write_npz
 
 
 def weights(*shape, seed=0, dtype=np.float32):
@@ -79,6 +79,22 @@ def test_float64_weights_load_into_a_float32_model(tmp_path):
     load_weights(tmp_path / "net.npz", loaded)
     assert loaded.params[0].dtype == np.float32
     np.testing.assert_allclose(loaded.params[0], Net(1, dtype=np.float64).params[0], rtol=1e-6)
+
+
+def test_weights_carry_their_vocabulary(tmp_path):
+    path, words, loaded = tmp_path / "net.npz", ["<unk>", "naïve", "日本", " ", "don't"], Net(2)
+    save_weights(path, Net(1), "float16", words)
+    assert load_vocabulary(path) == words
+    load_weights(path, loaded)
+    np.testing.assert_allclose(loaded.params[0], Net(1).params[0], rtol=1e-3)
+    with pytest.raises(ValueError, match="a word of vocabulary holds a line break; words should have none"):
+        save_weights(path, Net(2), vocabulary=["a\nb"])
+    assert load_vocabulary(path) == words
+    save_weights(path, Net(1))
+    with pytest.raises(ValueError, match=r"net\.npz holds no vocabulary; it should be saved with one"):
+        load_vocabulary(path)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        load_vocabulary(tmp_path / "nothing.npz")
 
 
 class Another(Model):

@@ -95,14 +95,15 @@ class Layer(metaclass=Complete):
             )
         return [(self.params, i) for i in range(len(self.params))]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> tuple[dict[str, Any], list[tuple[int, tuple[int, bool]]]]:
         """For copies and pickles: all attributes, and which weights share their memory."""
-        return {**vars(self), "shared": list(shared([param for _, param in self.named_params()]))}
+        return vars(self), list(shared([param for _, param in self.named_params()]))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update((name, value) for name, value in state.items() if name != "shared")
+    def __setstate__(self, state: tuple[dict[str, Any], list[tuple[int, tuple[int, bool]]]]) -> None:
+        attributes, sharing = state
+        vars(self).update(attributes)
         places = [place for _, layer in walk(self) for place in layer.places()]
-        for i, (first, transposed) in state["shared"]:
+        for i, (first, transposed) in sharing:
             (where, key), (there, its) = places[i], places[first]
             where[key] = there[its].T if transposed else there[its]
 
@@ -173,7 +174,7 @@ class Model(Layer):
 # ---- finding layers and weights
 
 
-def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
+def walk(layer: Layer) -> list[tuple[str, Layer]]:
     """The layer and all layers inside it, at any depth, each with its dotted path: ``encoder.lstm``.
 
     Raises
@@ -181,10 +182,11 @@ def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
     ValueError
         A layer stands at two places. Its ``backward`` would know the input of the second only.
     """
+    found: list[tuple[str, Layer]] = []
     paths: dict[int, str] = {}
     taken: set[str] = set()
 
-    def visit(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
+    def visit(layer: Layer, path: str) -> None:
         if id(layer) in paths:
             raise ValueError(
                 f"{paths[id(layer)] or 'the model'} and {path} are one {type(layer).__name__}; they should "
@@ -194,12 +196,13 @@ def walk(layer: Layer) -> Iterator[tuple[str, Layer]]:
             raise ValueError(f"two layers are both called {path}; each should have a name of its own.")
         paths[id(layer)] = path
         taken.add(path)
-        yield path, layer
+        found.append((path, layer))
         if isinstance(layer, Model):
             for name, inner in layer.named_layers():
-                yield from visit(inner, join(path, name))
+                visit(inner, join(path, name))
 
-    return visit(layer, "")
+    visit(layer, "")
+    return found
 
 
 def find_layers(value: object, name: str) -> Iterator[tuple[str, Layer]]:
@@ -262,8 +265,9 @@ def unique_parameters(layer: Layer) -> tuple[list[Array], list[Array | RowGradie
 
     A weight that two layers share went to two places, so what comes back is added.
     """
-    params = [param for _, param in layer.named_params()]
-    grads = [grad for _, inner in walk(layer) for grad in own_grads(inner)]
+    layers = [inner for _, inner in walk(layer)]
+    params = [where[key] for inner in layers for where, key in inner.places()]
+    grads = [grad for inner in layers for grad in own_grads(inner)]
     again = dict(shared(params))
     for i, (first, transposed) in again.items():
         grads[first] = grads[first] + (grads[i].T if transposed else grads[i])
@@ -278,7 +282,7 @@ def held(layer: Layer, carried: bool = True) -> dict[str, Array | None]:
     """Copies of the ``buffers`` of a layer and of the layers inside it, by name; also of what is ``carried``
     over, unless it is to be left out. None where there is nothing yet."""
     return {
-        join(path, name): copy_of(getattr(inner, name))
+        join(path, name): copy_of(getattr(inner, name, None))
         for path, inner in walk(layer)
         for name in (*inner.buffers, *(inner.carried if carried else ()))
     }
@@ -292,8 +296,8 @@ def hold(layer: Layer, arrays: Mapping[str, Array | None]) -> None:
                 setattr(inner, name, copy_of(arrays[join(path, name)]))
 
 
-def copy_of(array: Array | None) -> Array | None:
-    return None if array is None else array.copy()
+def copy_of(value: Array | float | None) -> Array | None:
+    return None if value is None else xp.array(value)
 
 
 @contextmanager

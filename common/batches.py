@@ -1,0 +1,242 @@
+"""In which order a model reads: ``Batches`` says what an epoch consists of, for ``Trainer.fit``.
+
+Examples that do not depend on each other are ``Shuffled``. A text is read ``InOrder``: it is one long row of
+word ids, cut into N strands that are read side by side, T words at a time:
+
+    strand 0   w0   w1   w2   w3 | w4   w5   w6   w7 | ...
+    strand 1   w50  w51  w52  w53| w54  w55  w56  w57| ...
+               block 0             block 1
+
+Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
+block. Gradients stop at the block's edge: that is truncated backpropagation through time [Werbos1990]_.
+Batches that have different shapes are ``Prepared`` beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from common.backend import Array, to_numpy, xp
+from common.layers.base import Layer, walk
+from common.metrics import LARGEST_LOSS
+from common.require import require_count, require_text
+
+
+class Batches:
+    """Base of all: a subclass has ``__len__`` and ``__getitem__``, and what else it needs of the others."""
+
+    largest_loss = math.inf
+    """A loss above this has exploded, as one that is no number has."""
+
+    def __len__(self) -> int:
+        """How many batches an epoch has; always the same."""
+        raise NotImplementedError
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        """Batch ``i`` of this epoch: what ``model.forward`` takes."""
+        raise NotImplementedError
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        """Called before the first batch of each epoch, to choose an order, say.
+
+        A run that is resumed in mid-epoch calls it again, with ``rng`` as it was then. So what it chooses
+        should depend on nothing else.
+        """
+
+    def about(self) -> dict[str, Any]:
+        """What tells these batches from others: numbers and strings. A checkpoint refuses others."""
+        return {}
+
+
+class Shuffled(Batches):
+    """All examples once in an epoch, in a new order each time; the last batch may have fewer.
+
+    Parameters
+    ----------
+    x, t : arrays, examples along axis 0
+        Inputs, and targets, as many.
+    batch_size : int
+        From 1 to the number of examples.
+    """
+
+    def __init__(self, x: Array, t: Array, batch_size: int) -> None:
+        require_data(x, t, batch_size)
+        self.x, self.t, self.batch_size = x, t, int(batch_size)
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // self.batch_size)
+
+    def __getitem__(self, i: int) -> tuple[Array, Array]:
+        rows = xp.asarray(self.order[i * self.batch_size : (i + 1) * self.batch_size])
+        return self.x[rows], self.t[rows]
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        self.order = rng.permutation(len(self.x))
+
+    def about(self) -> dict[str, Any]:
+        return {"examples": len(self.x), "batch_size": self.batch_size, "data": checksum(self.x, self.t)}
+
+
+class InOrder(Batches):
+    """A text in reading order. Each epoch begins at state zero.
+
+    Parameters
+    ----------
+    ids : whole numbers, one axis
+        The text.
+    N : int
+        How many strands are read side by side; up to ``N - 1`` words at the end are left over.
+    T : int
+        How many words are read between two updates; the last block may be shorter.
+    """
+
+    largest_loss = LARGEST_LOSS
+
+    def __init__(self, ids: Sequence[int], N: int, T: int) -> None:
+        self.xs, self.ts = strands(ids, N)
+        self.blocks = count_blocks(self.xs, T)
+        self.words, self.N, self.T = len(ids), int(N), int(T)
+
+    def __len__(self) -> int:
+        return self.blocks
+
+    def __getitem__(self, i: int) -> tuple[Array, Array]:
+        return block(self.xs, self.ts, self.T, i)
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        for _, layer in walk(model):
+            layer.reset_state()
+
+    def about(self) -> dict[str, Any]:
+        data = checksum(self.xs, self.ts)
+        return {"words": self.words, "batch_size": self.N, "T": self.T, "data": data}
+
+
+class Prepared(Batches):
+    """Batches that are ready, of any shapes, in a new order each epoch.
+
+    Parameters
+    ----------
+    batches : sequence of tuples of arrays
+        Each holds what ``model.forward`` takes.
+    """
+
+    def __init__(self, batches: Sequence[tuple[Array, ...]]) -> None:
+        self.batches = list(batches)
+        for i, batch in enumerate(self.batches):
+            if not isinstance(batch, (tuple, list)):
+                raise TypeError(f"batch {i} is a {type(batch).__name__}; it should be a tuple of arrays.")
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        return self.batches[self.order[i]]
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        self.order = rng.permutation(len(self.batches))
+
+    def about(self) -> dict[str, Any]:
+        return {"number": len(self), "data": checksum(*(array for batch in self.batches for array in batch))}
+
+
+def checksum(*arrays: Array) -> int:
+    """A number that tells one data set from another, whatever the type of its whole numbers."""
+    total = 0
+    for array in arrays:
+        array = np.asarray(to_numpy(array))
+        wide = array.astype(np.int64) if array.dtype.kind in "iu" else array
+        total = zlib.crc32(np.ascontiguousarray(wide), zlib.crc32(str(array.shape).encode(), total))
+    return total
+
+
+def require_data(x: Array, t: Array, batch_size: int) -> None:
+    """Raise unless ``x`` and ``t`` hold the same number of examples, enough for one batch."""
+    for name, value in (("x", x), ("t", t)):
+        if not hasattr(value, "shape") or value.ndim == 0:
+            raise TypeError(
+                f"{name} is a {type(value).__name__}; it should be an array of examples along axis 0."
+            )
+    if len(x) != len(t):
+        raise ValueError(f"x has {len(x)} examples and t has {len(t)}; they should have as many.")
+    if len(x) == 0:
+        raise ValueError("x is empty; it should hold at least one example.")
+    if not isinstance(batch_size, (int, np.integer)) or not 1 <= batch_size <= len(x):
+        raise ValueError(
+            f"batch_size is {batch_size!r}; it should be a whole number from 1 to {len(x)}, the size of x."
+        )
+
+
+# ---- a text in reading order
+
+
+def strands(ids: Sequence[int], N: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a text into N strands of equal length; up to ``N - 1`` words at its end are left over.
+
+    Parameters
+    ----------
+    ids : whole numbers, one axis
+    N : int
+
+    Returns
+    -------
+    xs, ts : (N, L) whole numbers
+        Words, and the word that follows each.
+
+    Raises
+    ------
+    ValueError
+        The text is shorter than one word for each strand and one more.
+    """
+    require_count("N", N)
+    ids = require_text(ids)
+    L = (len(ids) - 1) // N
+    if L < 1:
+        raise ValueError(
+            f"ids has {len(ids)} words; it should have at least {N + 1}: "
+            f"one for each of {N} strands, and one more, because the last needs a next word."
+        )
+    return ids[: N * L].reshape(N, L), ids[1 : N * L + 1].reshape(N, L)
+
+
+def blocks(xs: np.ndarray, ts: np.ndarray, T: int) -> Iterator[tuple[Array, Array]]:
+    """Yield (N, T) blocks of strands (N, L) in reading order; the last may be shorter."""
+    for step in range(count_blocks(xs, T)):
+        yield block(xs, ts, T, step)
+
+
+def block(xs: np.ndarray, ts: np.ndarray, T: int, step: int) -> tuple[Array, Array]:
+    """The block number ``step`` of strands."""
+    steps = slice(step * T, (step + 1) * T)
+    return xp.asarray(xs[:, steps]), xp.asarray(ts[:, steps])
+
+
+def count_blocks(xs: np.ndarray, T: int) -> int:
+    """How many blocks of T steps the strands have."""
+    require_count("T", T)
+    return -(-xs.shape[1] // T)
+
+
+def whole_text(ids: Sequence[int], batch_size: int, T: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield blocks ``x, t, mask`` (N, T) that hold every word of a text but the first once as a target.
+
+    The strands have as many words as it takes; where the last run out of words the mask is False.
+    """
+    require_count("batch_size", batch_size)
+    ids = require_text(ids)
+    if len(ids) < 2:
+        raise ValueError(f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict.")
+    predictions = len(ids) - 1
+    L = -(-predictions // batch_size)
+    filled = np.zeros((2, batch_size * L), dtype=ids.dtype)
+    filled[:, :predictions] = ids[:-1], ids[1:]
+    xs, ts = filled.reshape(2, batch_size, L)
+    mask = (np.arange(batch_size * L) < predictions).reshape(batch_size, L)
+    for step in range(count_blocks(xs, T)):
+        x, t = block(xs, ts, T, step)
+        yield x, t, xp.asarray(mask[:, step * T : (step + 1) * T])

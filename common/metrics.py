@@ -1,0 +1,51 @@
+"""How good a model is, in numbers that can be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from common.layers.base import Layer
+
+LARGEST_LOSS = 700.0
+"""``exp`` of more is too large for a number: the perplexity is infinite."""
+
+
+def exp_of_mean(total: float, words: int) -> float:
+    """``exp(total / words)``, infinite where that is too large for a number."""
+    mean = total / words
+    return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
+
+
+def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
+    """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first.
+
+    It is the number of words that the model hesitates between: V if it knows nothing, 1 if it knows all.
+    Nothing is left out. The strands have as many words as it takes, and where the last run out of words a
+    mask keeps what fills them from counting. Each strand begins at state zero, so a large ``batch_size``
+    gives a slightly higher number than 1, which reads the text as one.
+
+    Parameters
+    ----------
+    model : Layer
+        ``model.forward(xs, ts, mask)`` returns the mean loss of the positions that the mask keeps. Left as it
+        was, also in what it remembers for ``backward``.
+    ids : whole numbers, one axis
+    batch_size : int
+        How many strands are read side by side.
+    T : int
+        How many words are read at a time; changes memory and speed, and not the result.
+    """
+    from common.batches import whole_text  # here, so that counting models need none of the layers
+    from common.layers.base import evaluating
+
+    total, words = 0.0, 0
+    with evaluating(model), np.errstate(over="ignore", invalid="ignore"):  # seen: the result is infinite
+        for x, t, mask in whole_text(ids, batch_size, T):
+            total += float(model.forward(x, t, mask)) * int(mask.sum())
+            words += int(mask.sum())
+    return exp_of_mean(total, words)

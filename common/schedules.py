@@ -1,0 +1,52 @@
+"""Schedules: the learning rate of each update, from the number of updates made before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from common.require import require_count, require_positive
+
+
+def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int], float]:
+    """A schedule: ``lr`` for the first part of the steps, then a straight line down to 0.
+
+    Parameters
+    ----------
+    lr : float
+    steps : int
+        How many updates there will be.
+    constant : float
+        The share of them that is made with ``lr``, from 0 to below 1.
+    """
+    require_positive("lr", lr)
+    require_count("steps", steps)
+    if not 0 <= constant < 1:
+        raise ValueError(f"constant is {constant}; it should be at least 0 and below 1.")
+    return lambda step: lr * min(1.0, max(0.0, 1 - step / steps) / (1 - constant))
+
+
+def cut_short(schedule: Callable[[int], float], begin: int, end: int) -> Callable[[int], float]:
+    """A schedule that follows another until ``begin``, and then falls in a straight line to 0 at ``end``.
+
+    Parameters
+    ----------
+    schedule : function
+        From the number of updates made so far to a learning rate.
+    begin, end : int
+        Numbers of updates, ``begin`` the smaller one.
+    """
+    if not 0 <= begin < end:
+        raise ValueError(f"begin is {begin} and end is {end}; begin should be at least 0 and below end.")
+    return lambda step: schedule(min(step, begin)) * min(1.0, max(0.0, (end - step) / (end - begin)))
+
+
+def warm_up(lr: float, steps: int) -> Callable[[int], float]:
+    """A schedule: a straight line up to ``lr`` in so many steps, then down with one over the square root.
+
+    While Adam has seen few gradients it does not know their size; short steps at first keep it from leaving
+    for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
+    [Vaswani2017]_.
+    """
+    require_positive("lr", lr)
+    require_count("steps", steps)
+    return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)

@@ -97,7 +97,7 @@ lock: .environment-author ## Write the locks anew from pyproject.toml (ARGS=--up
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built; data/cache stays
-	@rm -rf .venv .venv.lock .venv-old-* _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv.lock .venv-old _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Takes a moment when .venv is right, and a minute or two when it has to be made.

@@ -77,9 +77,10 @@ bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--
 	@$(VENV) -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: .environment-test ## Style of the code, normal form of the notebooks
+lint: .environment-test ## Style of the code, the style sheets, scripts and workflows, normal form of the notebooks
 	@$(VENV) -m ruff check --no-cache .
 	@$(VENV) -m ruff format --no-cache --check .
+	@$(VENV) tools/lint_static.py
 	@$(VENV) tools/notebooks.py check
 
 # --- write ------------------------------------------------------------------------------------------------------------

@@ -112,6 +112,14 @@ def test_a_failed_build_is_forgotten(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / ".doctrees").exists() and not (tmp_path / "html").exists()
 
 
+def test_a_checkout_that_cannot_be_written_ends_in_one_sentence(tmp_path, monkeypatch, capsys):
+    blocked = tmp_path / "_build"
+    blocked.touch()  # no folder can be made here, not even by root
+    monkeypatch.setattr(site_build, "BUILD", blocked)
+    assert site_build.main() == 1
+    assert capsys.readouterr().err == f"Cannot build the site: {blocked}: File exists.\n"
+
+
 def test_what_shapes_all_pages_is_noticed(monkeypatch):
     before = site_build.shape()
     monkeypatch.setenv("BOOK_SITE_URL", "https://example.org")

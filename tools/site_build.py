@@ -24,6 +24,15 @@ SHAPES_ALL_PAGES = ("_config.yml", "_toc.yml", "references.bib", "requirements.t
 
 
 def main() -> int:
+    """Build; return the exit status. A folder that cannot be written gives one sentence."""
+    try:
+        return build()
+    except OSError as error:
+        print(f"Cannot build the site: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
+
+
+def build() -> int:
     """Build; return the exit status."""
     start = time.perf_counter()
     BUILD.mkdir(exist_ok=True)

@@ -81,9 +81,10 @@ bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--
 	@$(VENV) -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: .environment-test ## Style of the code, normal form of the notebooks, workflows of CI
+lint: .environment-test ## Style of the code, the style sheets, scripts and workflows, normal form of the notebooks
 	@$(VENV) -m ruff check --no-cache .
 	@$(VENV) -m ruff format --no-cache --check .
+	@$(VENV) tools/lint_static.py
 	@$(VENV) tools/notebooks.py check
 	@$(dir $(VENV))zizmor --offline --quiet .github
 	@if command -v actionlint >/dev/null; then actionlint; \
@@ -109,7 +110,7 @@ lock: .environment-author ## Write the locks anew from pyproject.toml (ARGS=--up
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built; data/cache stays
-	@rm -rf .venv .venv.lock .venv-old-* _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv.lock .venv-old _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Takes a moment when .venv is right, and a minute or two when it has to be made.

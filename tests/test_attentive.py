@@ -114,10 +114,6 @@ def with_a_mask_of_numbers(make):
 BAD = {
     "empty": (lambda m, c: alignment(m, "", c, 5), "question is empty; it should have at least one"),
     "unknown": (lambda m, c: alignment(m, "9?", c, 5), "has the character '\\?'; the model knows only"),
-    "too long": (
-        lambda m, c: encode(["9" * 40], c, longest=29),
-        "has 40 characters; there should be at most 29",
-    ),
     "odd": (
         lambda m, c: attentive(7, 3, 5, np.random.default_rng(0), bidirectional=True),
         "H is 5; it should be even when bidirectional=True",

@@ -365,6 +365,7 @@ def test_loading_leaves_the_global_generator_alone(reviews):
 
 # ---- the files that only a mirror or download has
 
+
 @pytest.mark.mirror
 def test_penn_treebank():
     assert [len(datasets.load_ptb(split)) for split in ("train", "valid", "test")] == [

@@ -14,32 +14,31 @@ import pytest
 from tests.notebooks import rules
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.txt", "tests/requirements.txt")
+LOCKS = BOOK, TEST = environment.LOCKS
+BENCH = "benchmarks/requirements.txt"
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project with small requirement files, where installing only writes down what was asked for."""
     root = tmp_path / "a folder"
-    for name in environment.GROUPS.values():
+    for name in [*LOCKS, BENCH, "tools/environment.py"]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("x==1\n", encoding="utf-8")
-    (root / "tools" / "environment.py").write_text("", encoding="utf-8")
     venv = root / ".venv"
     monkeypatch.setattr(environment, "ROOT", str(root))
     monkeypatch.setattr(environment, "VENV", str(venv))
     monkeypatch.setattr(environment, "STAMP", str(venv / "book-stamp.json"))
-    monkeypatch.setattr(environment, "UNFINISHED", str(venv / "book-unfinished"))
     monkeypatch.setattr(environment, "PYTHON", str(venv / "python"))
-    monkeypatch.setattr(environment, "runs", os.path.exists)
     monkeypatch.setattr(environment, "prepare", lambda: None)
-    monkeypatch.setattr(environment, "install_project", lambda: None)
+    monkeypatch.setattr(environment, "pip", lambda *arguments: None)
     log = []
     monkeypatch.setattr(environment, "install", log.append)
 
-    def run(command, name, variables=None):
+    def run(command, name):
         log.append("new")
         (venv / "python").touch()
+        (venv / "pyvenv.cfg").touch()
 
     monkeypatch.setattr(environment, "run", run)
     return root, log
@@ -47,91 +46,88 @@ def project(tmp_path, monkeypatch):
 
 def test_made_once_and_then_left_alone(project):
     root, log = project
-    environment.ensure(["book"])
-    assert log == ["new", "book"] and not (root / ".venv" / "book-unfinished").exists()
-    environment.ensure(["book"])
-    assert log == ["new", "book"]
+    environment.ensure([BOOK])
+    environment.ensure([BOOK])
+    assert log == ["new", BOOK] and {path.name for path in root.glob(".venv*")} == {".venv", ".venv.lock"}
 
 
 def test_more_is_added_to_what_is_there(project):
     _, log = project
-    environment.ensure(["book"])
-    environment.ensure(["book", "test"])
-    environment.ensure(["book"])
-    assert log == ["new", "book", "test"]
+    environment.ensure([BOOK])
+    environment.ensure([BOOK, TEST])
+    environment.ensure([BOOK])
+    environment.ensure([BOOK, TEST, BENCH])
+    assert log == ["new", BOOK, TEST, BENCH]
 
 
 def test_the_lock_of_the_tests_holds_that_of_the_book(project):
     _, log = project
-    environment.ensure(["book", "test"])
-    environment.ensure(["book"])
-    assert log == ["new", "test"]
+    environment.ensure([BOOK, TEST])
+    environment.ensure([BOOK])
+    assert log == ["new", TEST]
 
 
 def test_a_changed_lock_starts_from_nothing(project):
     root, log = project
-    environment.ensure(["book"])
+    environment.ensure([BOOK])
     (root / ".venv" / "left over").touch()
-    (root / "requirements.txt").write_text("x==2\n", encoding="utf-8")
-    environment.ensure(["book"])
-    assert log == ["new", "book", "new", "book"] and not (root / ".venv" / "left over").exists()
+    (root / BOOK).write_text("x==2\n", encoding="utf-8")
+    environment.ensure([BOOK])
+    assert log == ["new", BOOK, "new", BOOK] and not (root / ".venv" / "left over").exists()
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, environment.Failure])
-def test_an_interrupted_installation_is_done_again(project, monkeypatch, kind):
+@pytest.mark.parametrize(
+    "step, before", [("run", []), ("install", []), ("install", [BOOK]), ("pip", [BOOK]), ("prepare", [BOOK])]
+)
+def test_an_interrupted_installation_begins_again(project, monkeypatch, step, before):
     root, log = project
-
-    def interrupted(group):
-        raise kind()
-
+    environment.ensure(before)
     with monkeypatch.context() as patch:
-        patch.setattr(environment, "install", interrupted)
-        with pytest.raises(kind):
-            environment.ensure(["book"])
-    (root / ".venv" / "half a package").touch()
-    environment.ensure(["book"])
-    assert log == ["new", "new", "book"] and not (root / ".venv" / "half a package").exists()
-    assert {path.name for path in root.glob(".venv*")} == {".venv", ".venv.lock"}
-
-
-def test_interrupted_while_adding_starts_from_nothing(project, monkeypatch):
-    _, log = project
-    environment.ensure(["book"])
-    with monkeypatch.context() as patch:
-        patch.setattr(environment, "install_project", lambda: 1 / 0)
+        patch.setattr(environment, step, lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            environment.ensure(["book", "test"])
-    environment.ensure(["book"])
-    assert log == ["new", "book", "test", "new", "book"]
+            environment.ensure([BOOK, TEST])
+    (root / ".venv" / "half a package").touch()
+    log.clear()
+    environment.ensure([BOOK])
+    assert log == ["new", BOOK] and not (root / ".venv" / "half a package").exists()
 
 
-@pytest.mark.parametrize("spoil", ["no python", "damaged stamp", "moved", "empty folder"])
+@pytest.mark.parametrize(
+    "spoil", ["no python", "damaged stamp", "no stamp's contents", "moved", "empty folder"]
+)
 def test_what_cannot_be_trusted_is_made_again(project, monkeypatch, spoil):
     root, log = project
-    environment.ensure(["book"])
+    environment.ensure([BOOK])
     if spoil == "no python":
         (root / ".venv" / "python").unlink()
     elif spoil == "damaged stamp":
         (root / ".venv" / "book-stamp.json").write_text("{", encoding="utf-8")
-        (root / ".venv" / "python").unlink()
+    elif spoil == "no stamp's contents":
+        (root / ".venv" / "book-stamp.json").write_text('["x"]', encoding="utf-8")
     elif spoil == "moved":
         monkeypatch.setattr(environment, "place", lambda: ["elsewhere"])
     else:
         for path in (root / ".venv").iterdir():
             path.unlink()
-    environment.ensure(["book"])
-    assert log == ["new", "book", "new", "book"]
+    environment.ensure([BOOK])
+    assert log == ["new", BOOK, "new", BOOK]
 
 
-def test_an_environment_of_somebody_else_is_set_aside(project, capsys):
+def test_an_environment_of_somebody_else_stays(project):
     root, log = project
     (root / ".venv").mkdir()
-    for name in ("python", "theirs"):
-        (root / ".venv" / name).touch()
-    environment.ensure(["book"])
-    assert log == ["new", "book"]
-    (kept,) = root.glob(".venv-before-*")
-    assert (kept / "venv" / "theirs").exists() and kept.name in capsys.readouterr().out
+    (root / ".venv" / "pyvenv.cfg").touch()
+    with pytest.raises(environment.Failure, match="that this project did not make: move it away"):
+        environment.ensure([BOOK])
+    assert log == [] and (root / ".venv" / "pyvenv.cfg").exists()
+
+
+def test_a_checkout_that_cannot_be_written_ends_in_one_sentence(project, capsys):
+    root, _ = project
+    (root / ".venv.lock").mkdir()  # as a folder it cannot be written, not even by root
+    assert environment.main(["book"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("Cannot set up .venv: ") and said.endswith(".") and "\n" not in said
 
 
 HOLD = """
@@ -184,14 +180,11 @@ def test_what_a_killed_process_started_still_holds_the_lock(tmp_path):
     assert second.communicate()[0] == "in\nout\n"
 
 
-def test_an_old_python_is_told_so_in_one_sentence(monkeypatch, capsys):
+def test_an_old_python_is_told_so_in_one_sentence(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^The book needs Python 3.11 or newer, and .* is 3\.9\.2: install"):
         environment.main(["book"])
-    said = capsys.readouterr().err
-    assert said.startswith("The book needs Python 3.11 or newer, and ") and "is 3.9.2: install" in said
-    assert said.count("\n") == 1
 
 
 def test_an_old_python_can_read_the_script():
@@ -203,7 +196,7 @@ def test_an_old_python_can_read_the_script():
 def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "ensurepip", None)
     with pytest.raises(environment.Failure, match=r"install its venv module .*apt install python3-venv"):
-        environment.ensure(["book"])
+        environment.ensure([BOOK])
 
 
 @pytest.mark.parametrize(
@@ -220,25 +213,55 @@ def test_a_python_without_venv_is_told_what_to_install(project, monkeypatch):
         ("something else", "pip install failed with status 3"),
     ],
 )
-def test_a_failed_installation_is_explained(output, sentence):
-    assert sentence in environment.explain(output, "pip install", 3)
-
-
-def test_a_failed_command_shows_its_last_lines(capsys):
-    program = "print('first'); [print('line', i) for i in range(40)]; raise SystemExit(7)"
-    with pytest.raises(environment.Failure, match="x failed with status 7"):
-        environment.run([sys.executable, "-c", program], "x")
+def test_a_failed_installation_is_explained(output, sentence, capsys):
+    program = f"print('\\n'.join(map(str, range(40)))); print({output!r}); raise SystemExit(3)"
+    with pytest.raises(environment.Failure, match=sentence):
+        environment.run([sys.executable, "-c", program], "pip install")
     said = capsys.readouterr().err
-    assert "line 39" in said and "first" not in said
+    assert output in said and "39" in said and "20" not in said  # the last lines
 
 
-def test_the_variables_of_the_user_lead_nowhere(monkeypatch):
+def test_what_the_user_has_set_leads_nowhere(monkeypatch, tmp_path):
+    """What says where packages come from is kept, from the environment and from pip's files; nothing else."""
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        "[global]\nconstraint = c.txt\nproxy = of all\nextra-index-url = one\n two\ncert = it's\n"
+        "[install]\ntarget = elsewhere\nproxy = of install\n[download]\nproxy = of download\n",
+        encoding="utf-8",
+    )
+    for name in (
+        "CONSTRAINT",
+        "DRY_RUN",
+        "NO_BINARY",
+        "ONLY_BINARY",
+        "PYTHON",
+        "TARGET",
+        "PREFIX",
+        "ROOT",
+        "USER",
+    ):
+        monkeypatch.setenv("PIP_" + name, "1")
+    for name in os.environ:
+        if name.startswith("PIP_") and name[4:] in ("CERT", "PROXY", "EXTRA_INDEX_URL"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
     monkeypatch.setenv("PIP_INDEX_URL", "kept")
-    clean = environment.clean_environment()
-    assert "PYTHONPATH" not in clean and "PIP_TARGET" not in clean and clean["PYTHONNOUSERSITE"] == "1"
-    assert clean["PIP_INDEX_URL"] == "kept"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setattr(environment, "PYTHON", sys.executable)
+    given = []
+    monkeypatch.setattr(
+        environment, "run", lambda command, name, **more: given.append(environment.clean_environment(**more))
+    )
+    environment.pip("x")
+    (seen,) = given
+    assert "PYTHONPATH" not in seen and seen["PYTHONNOUSERSITE"] == "1"
+    kept = {name: value for name, value in seen.items() if name.startswith("PIP_")}
+    assert kept.keys() <= {environment.variable(name) for name in environment.SOURCES}
+    assert (
+        kept["PIP_INDEX_URL"] == "kept" and kept["PIP_PROXY"] == "of install" and kept["PIP_CERT"] == "it's"
+    )
+    assert kept["PIP_EXTRA_INDEX_URL"].split() == ["one", "two"]
+    assert kept["PIP_CONFIG_FILE"] == os.devnull
 
 
 def test_an_unknown_group_prints_the_help(capsys):

@@ -220,17 +220,20 @@ def test_a_draft_becomes_a_notebook_and_keeps_the_ids(tmp_path):
     draft.write_text("# %% [markdown]\n# # Title\n\n# %%\nx = 1\n\n# %%\nx\n", encoding="utf-8")
     notebooks.from_text(draft, target)
     first = notebooks.read(target)
+    first.metadata["book"] = {"run_seconds": 5}
     first.cells[2].outputs = [v4.new_output("stream", name="stdout", text="old\n")]
     notebooks.write(first, target)
     draft.write_text(
-        "# %% [markdown]\n# # Title\n\n# %%\nx = 2\n\n# %%\nx\n\n# %%\nnew = 3\n", encoding="utf-8"
+        '# %% [markdown]\n# # Title\n\n# %% tags=["hide-input"]\nx = 2\n\n# %%\nx\n\n# %%\nnew = 3\n',
+        encoding="utf-8",
     )
     notebooks.from_text(draft, target)
     second = notebooks.read(target)
     assert [cell.id for cell in second.cells[:3]] == [cell.id for cell in first.cells]
     assert [cell.source for cell in second.cells] == ["# Title", "x = 2", "x", "new = 3"]
     assert all(not cell.get("outputs") for cell in second.cells)
-    assert "jupytext" not in second.metadata
+    assert second.cells[1].metadata == {"tags": ["hide-input"]}
+    assert "jupytext" not in second.metadata and second.metadata.book == {"run_seconds": 5}
 
 
 @pytest.mark.parametrize("draft, target, wrong", [("a.txt", "a.ipynb", "a.txt"), ("a.py", "a.nb", "a.nb")])

@@ -28,12 +28,8 @@ CELL_SECONDS = 600
 
 # Asked in a fresh process, because both are decided when NumPy is first imported.
 ASK_BLAS = """
-import ctypes, glob, os, numpy
-for library in glob.glob(os.path.join(os.path.dirname(numpy.__file__), "..", "numpy.libs", "*openblas*")):
-    name = getattr(ctypes.CDLL(library), "scipy_openblas_get_corename64_", None)
-    if name:
-        name.restype = ctypes.c_char_p
-        print(name().decode())
+import numpy, threadpoolctl
+print(*{library.get("architecture", "") for library in threadpoolctl.threadpool_info()})
 """
 ASK_NUMPY = """
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__

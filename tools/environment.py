@@ -3,18 +3,15 @@
     python3 tools/environment.py book     what the book and JupyterLab need (requirements.txt)
     python3 tools/environment.py test     that, and what the tests need (tests/requirements.txt)
     python3 tools/environment.py bench    that, and what benchmarks compare with (benchmarks/requirements.txt)
-    python3 tools/environment.py author   that, and what writes drafts and locks (tools/requirements.txt)
+    python3 tools/environment.py author   tests, and what writes the locks (tools/requirements.txt)
 
 The Makefile runs this before everything else, with the Python of the system, so it uses the standard library
-only.
-
-What is installed comes from lock files, each file with its hash. A stamp inside `.venv` says which locks were
-installed to the end: while it matches, nothing is done. A lock file beside `.venv` makes a second process
-wait. An install that was interrupted leaves a mark, and the next run starts from an empty folder instead of
-trusting what it finds.
+only. The work is done by venv and pip. What this adds: a stamp inside `.venv` that says what was installed to
+the end, so that half an installation is never trusted; a lock beside it that makes a second process wait;
+and one sentence when something is wrong.
 """
 
-import glob
+import ast
 import hashlib
 import json
 import os
@@ -22,32 +19,34 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "book-stamp.json")
-UNFINISHED = os.path.join(VENV, "book-unfinished")
-NULL = subprocess.DEVNULL
 WINDOWS = os.name == "nt"
 PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin", "python.exe" if WINDOWS else "python")
 
-# Each group with the file that it installs. The first two are locks with hashes; "bench" asks for exact
-# versions only, because the build of PyTorch differs from machine to machine.
-GROUPS = {
-    "book": "requirements.txt",
-    "test": os.path.join("tests", "requirements.txt"),
-    "bench": os.path.join("benchmarks", "requirements.txt"),
-    "author": os.path.join("tools", "requirements.txt"),
+# What each group installs. The first two files are locks, with hashes, and the second holds all of the first.
+# The others ask for exact versions only: the build of PyTorch differs from machine to machine.
+BOOK, TEST = LOCKS = ("requirements.txt", "tests/requirements.txt")
+GROUPS = {"book": [BOOK], "test": [BOOK, TEST], "bench": [BOOK, TEST, "benchmarks/requirements.txt"]}
+GROUPS["author"] = [BOOK, TEST, "tools/requirements.txt"]
+
+# The settings of pip that say where packages come from. All others stay outside: a constraint, another folder
+# or another kind of file would make something else of what is locked.
+SOURCES = """index-url extra-index-url no-index find-links trusted-host proxy cert client-cert cache-dir
+    no-cache-dir timeout default-timeout retries keyring-provider use-feature config-file""".split()
+
+TROUBLE = {
+    "No space left on device|Errno 28": "The disk is full: the installation needs about 1 GB; make room,",
+    "DO NOT MATCH THE HASHES": "A package that arrived is not the one in the lock (its hash differs):"
+    " look at the index that pip asks,",
+    "Connection|resolution|Max retries|timed out|ProxyError|HTTPError|No matching distribution|unreachable": (
+        "The packages could not be fetched: check the network, or pip's index and proxy settings,"
+    ),
 }
-LOCKED = ("book", "test")
-NEEDS = {"book": ["book"], "test": ["book", "test"], "bench": ["book", "test", "bench"]}
-NEEDS["author"] = ["book", "test", "author"]
-
-
-lock_number = None  # the open lock file, while this process holds it
 
 
 class Failure(Exception):
@@ -61,118 +60,96 @@ def main(arguments):
         return 2
     use_a_python_that_is_new_enough()
     try:
-        ensure(NEEDS[arguments[0]])
+        ensure(GROUPS[arguments[0]])
+        return 0
     except Failure as failure:
-        print("\n" + str(failure), file=sys.stderr)
-        return 1
+        print("\n%s" % failure, file=sys.stderr)
+    except OSError as error:
+        print("\nCannot set up .venv: %s: %s." % (error.filename or "", error.strerror), file=sys.stderr)
     except KeyboardInterrupt:
         print("\nInterrupted: the next run begins the installation again.", file=sys.stderr)
-        return 130
-    return 0
+    return 1
 
 
 def use_a_python_that_is_new_enough():
-    """Go on under python3.13, 3.12 or 3.11 where the Python that was called is older than 3.11."""
+    """Go on under a newer Python where the one that was called is older than 3.11."""
     if sys.version_info >= (3, 11):
         return
-    for name in ("python3.13", "python3.12", "python3.11"):
+    for name in ("python3.14", "python3.13", "python3.12", "python3.11"):
         found = shutil.which(name)
         # A launcher can exist for a version that is not installed, so ask it.
-        if found and subprocess.call([found, "-c", ""], stdout=NULL, stderr=NULL) == 0:
+        if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             os.execv(found, [found, "-I", os.path.abspath(__file__)] + sys.argv[1:])
-    version = ".".join(map(str, sys.version_info[:3]))
-    print(
-        "The book needs Python 3.11 or newer, and %s is %s: install a newer one, or name it, as in"
-        "  make PYTHON=/path/to/python3.12 book" % (sys.executable, version),
-        file=sys.stderr,
+    sys.exit(
+        "The book needs Python 3.11 or newer, and %s is %d.%d.%d: install a newer one, or name it, as in"
+        "  make PYTHON=/path/to/python3.12 book" % ((sys.executable,) + tuple(sys.version_info[:3]))
     )
-    sys.exit(1)
 
 
-def ensure(groups):
-    """Install the groups that are missing, from an empty folder if what is there cannot be trusted."""
-    wanted = {group: digest(GROUPS[group]) for group in groups}
-    if is_ready(wanted):
+def ensure(names):
+    """Install the files that are missing, from an empty folder if what is there cannot be trusted."""
+    wanted = {name: digest(name) for name in names}
+    if wanted.items() <= installed().items():
         return
-    with only_one_process(
-        os.path.join(ROOT, ".venv.lock"), "Another process is setting up .venv; waiting for it."
-    ):
-        if is_ready(wanted):  # the process we waited for has done it
+    with only_one_process(VENV + ".lock", "Another process is setting up .venv; waiting for it."):
+        done = installed()
+        missing = [name for name in names if name not in done]
+        if not missing:  # the process that we waited for has done it
             return
-        stamp = read_stamp()
-        stale = any(digest(GROUPS[group], "") != value for group, value in stamp.get("groups", {}).items())
-        if stamp.get("place") != place() or stale or os.path.exists(UNFINISHED) or not runs(PYTHON):
-            make_empty_environment()
-            stamp = {"place": place(), "groups": {}}
-        missing = [group for group in groups if group not in stamp["groups"]]
-        # A lock holds all of the locks before it, so one installation does for both.
-        if "test" in missing and "book" in missing:
-            missing.remove("book")
         start = time.time()
-        touch(UNFINISHED)
-        for group in missing:
-            install(group)
-        install_project()
+        if not done:
+            make_empty_environment()
+        write(STAMP, "{}")  # until the end, nothing here is to be trusted
+        for name in missing:
+            if not (name == BOOK and TEST in missing):
+                install(name)
+        # `common` is a link to this folder, so that every notebook sees a change in it at once.
+        pip("--no-build-isolation", "--no-deps", "--no-index", "-e", ROOT)
         prepare()
-        stamp["groups"].update(wanted)
-        write(STAMP, json.dumps(stamp, indent=1, sort_keys=True))
-        os.remove(UNFINISHED)
+        write(STAMP, json.dumps({"place": place(), "files": dict(done, **wanted)}, indent=1, sort_keys=True))
         print(".venv is ready (%d s)" % (time.time() - start), flush=True)
 
 
+def installed():
+    """The files that were installed to the end, with their hashes.
+
+    Empty when the environment cannot be trusted: it was begun and not finished, damaged, or made in another
+    folder, with another Python, or from files that have changed since."""
+    try:
+        with open(STAMP, encoding="utf-8") as file:
+            stamp = json.load(file)
+        same = stamp["place"] == place() and all(digest(name) == old for name, old in stamp["files"].items())
+        return stamp["files"] if same and os.path.exists(PYTHON) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def place():
-    """What an environment is bound to: its folder and the Python it was made with."""
-    return [ROOT, "%d.%d" % sys.version_info[:2], digest(os.path.join("tools", "environment.py"))]
+    """What an environment is bound to: its folder, the Python it was made with, and this script."""
+    return [ROOT, "%d.%d" % sys.version_info[:2], digest("tools/environment.py")]
 
 
-def digest(name, default=None):
-    """The hash of a file of the project."""
+def digest(name):
+    """The hash of a file of the project, whatever its line ends."""
     try:
         with open(os.path.join(ROOT, name), "rb") as file:
             return hashlib.sha256(file.read().replace(b"\r\n", b"\n")).hexdigest()
     except FileNotFoundError:
-        if default is not None:
-            return default
         raise Failure("%s is missing: this checkout is not complete." % name) from None
-
-
-def is_ready(wanted):
-    """Whether all of `wanted` was installed to the end, here and with this Python."""
-    if os.path.exists(UNFINISHED) or not os.path.exists(PYTHON):
-        return False
-    stamp = read_stamp()
-    done = stamp.get("groups", {})
-    return stamp.get("place") == place() and all(done.get(group) == value for group, value in wanted.items())
-
-
-def read_stamp():
-    """The stamp's contents; empty when there is none or it was damaged."""
-    try:
-        with open(STAMP, encoding="utf-8") as file:
-            stamp = json.load(file)
-        return stamp if isinstance(stamp, dict) else {}
-    except (OSError, ValueError):
-        return {}
 
 
 @contextmanager
 def only_one_process(path, notice):
     """Hold a lock that the operating system gives back by itself when this process ends, however it ends."""
-    try:
-        file = open(path, "a+")  # noqa: SIM115
-    except OSError as error:
-        raise Failure("Cannot write %s: %s." % (path, error.strerror)) from None
-    with file:
-        waiting = False
+    with open(path, "a+") as file:
         while not try_lock(file):
-            if not waiting:
+            if notice:
                 print(notice, flush=True)
-                waiting = True
+            notice = ""
             time.sleep(0.2)
         # What this process starts shares the lock: when it is killed, and the pip that it started lives on,
         # the next process waits for that pip too.
-        global lock_number
-        lock_number = file.fileno()
+        os.set_inheritable(file.fileno(), True)
         yield
 
 
@@ -188,9 +165,9 @@ def try_lock(file):
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
     except OSError:
         return False
+    return True
 
 
 def make_empty_environment():
@@ -203,60 +180,42 @@ def make_empty_environment():
             "This Python (%s) cannot make virtual environments: install its venv module"
             " (on Debian and Ubuntu: apt install python3-venv)." % sys.executable
         ) from None
+    if os.path.exists(os.path.join(VENV, "pyvenv.cfg")) and not os.path.exists(STAMP):
+        raise Failure("There is a .venv that this project did not make: move it away, then run this again.")
+    old = VENV + "-old"
+    shutil.rmtree(old, ignore_errors=True)
     if os.path.lexists(VENV):
-        ours = os.path.exists(STAMP) or os.path.exists(UNFINISHED) or not runs(PYTHON)
-        aside = tempfile.mkdtemp(prefix=".venv-old-" if ours else ".venv-before-", dir=ROOT)
-        os.rename(VENV, os.path.join(aside, "venv"))
-        if not ours:
-            print(
-                "There was a .venv that this project did not make; it is now in %s." % os.path.basename(aside)
-            )
-    for old in glob.glob(os.path.join(glob.escape(ROOT), ".venv-old-*")):
+        os.rename(VENV, old)  # in one step, so that what is left of it is never taken for an environment
         shutil.rmtree(old, ignore_errors=True)
     print("Making .venv with Python %d.%d.%d" % sys.version_info[:3], flush=True)
     os.mkdir(VENV)
-    touch(UNFINISHED)
+    write(STAMP, "{}")
     run([sys.executable, "-I", "-m", "venv", VENV], "python -m venv")
 
 
-def runs(python):
-    """Whether this Python starts and has pip."""
-    try:
-        return subprocess.call([python, "-I", "-c", "import pip"], stdin=NULL, stdout=NULL, stderr=NULL) == 0
-    except OSError:
-        return False
-
-
-def install(group):
-    """Install one group's file. Build tools come from the lock too: nothing is fetched that no lock names."""
-    name = GROUPS[group]
-    path = os.path.join(ROOT, name)
-    with open(path, encoding="utf-8") as file:
+def install(name):
+    """Install one file. Build tools come from the lock too: nothing is fetched that no lock names."""
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
         text = file.read()
     count = len(re.findall(r"^[A-Za-z0-9].*==", text, flags=re.MULTILINE))
-    print("Installing %s: %d packages" % (name.replace(os.sep, "/"), count), flush=True)
-    if group in LOCKED:
-        # Some packages come as source only. They are built with the setuptools of the lock, which goes first.
-        first = re.search(r"^setuptools==.*(?:\n[ \t]+--hash=.*)*", text, flags=re.MULTILINE)
-        build_tool = os.path.join(VENV, "setuptools.txt")
-        write(build_tool, first.group(0) + "\n")
-        pip("install", "--require-hashes", "--no-deps", "-r", build_tool)
-        pip("install", "--require-hashes", "--no-build-isolation", "--use-pep517", "-r", path)
-    else:
-        pip("install", "-r", path)
-
-
-def install_project():
-    """Install `common` as a link to this folder, so that every notebook sees a change in it at once."""
-    pip("install", "--no-build-isolation", "--no-deps", "--no-index", "-e", ROOT)
+    print("Installing %s: %d packages" % (name, count), flush=True)
+    if name not in LOCKS:
+        pip("-r", os.path.join(ROOT, name))
+        return
+    # Some packages come as source only. They are built with the setuptools of the lock, which goes first.
+    first = os.path.join(VENV, "setuptools.txt")
+    write(
+        first, re.search(r"^setuptools==.*(?:\n[ \t]+--hash=.*)*", text, flags=re.MULTILINE).group(0) + "\n"
+    )
+    pip("--require-hashes", "--no-deps", "-r", first)
+    pip("--require-hashes", "--no-build-isolation", "--use-pep517", "-r", os.path.join(ROOT, name))
 
 
 def prepare():
     """Do once what programs do at their first start, and what would show up in somebody's output."""
     # matplotlib looks for fonts, and says so on stderr when that takes long, in the middle of a notebook.
-    environment = clean_environment()
-    environment["MPLCONFIGDIR"] = os.path.join(VENV, "matplotlib")
-    run([PYTHON, "-c", "import matplotlib.font_manager"], "matplotlib", environment)
+    fonts = os.path.join(VENV, "matplotlib")
+    run([PYTHON, "-c", "import matplotlib.font_manager"], "matplotlib", MPLCONFIGDIR=fonts)
     # Kernels say at every start that they talk over a local TCP port; only errors are worth a line.
     folder = os.path.join(VENV, "etc", "ipython")
     os.makedirs(folder, exist_ok=True)
@@ -265,54 +224,60 @@ def prepare():
 
 
 def pip(*arguments):
-    """Run the environment's own pip; quiet, and never into another place."""
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, "--quiet"]
-    run(command, "pip " + arguments[0])
+    """Run the environment's own `pip install`; nothing of pip's settings reaches it but SOURCES."""
+    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+    run(command + list(arguments), "pip install", **dict(pip_settings(), PIP_CONFIG_FILE=os.devnull))
 
 
-def clean_environment():
-    """The environment variables without those that would lead Python or pip to other folders."""
-    leads_astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
-    environment = {name: value for name, value in os.environ.items() if name not in leads_astray}
-    environment.update(PYTHONNOUSERSITE="1", PIP_USER="0")
-    return environment
+def pip_settings():
+    """Where packages come from, by pip's files of settings and its variables, all of it as variables."""
+    command = [PYTHON, "-m", "pip", "config", "list"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=clean_environment(), cwd=ROOT)
+    lines = re.findall(r"^([^.]+)\.([\w-]+)=(.*)$", done.stdout.decode(), flags=re.MULTILINE)
+    settings = {}
+    for wanted in ("global", "install", ":env:"):  # the later goes over the earlier
+        for section, name, value in lines:
+            if section == wanted and name in SOURCES:
+                settings[variable(name)] = ast.literal_eval(value.strip())
+    return settings
 
 
-def run(command, name, environment=None):
+def variable(name):
+    """The environment variable of a setting of pip."""
+    return "PIP_" + name.upper().replace("-", "_")
+
+
+def clean_environment(**more):
+    """The environment variables, without those that lead Python or pip astray, and with some more."""
+    kept = [variable(name) for name in SOURCES]
+    astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept or not (name.startswith("PIP_") or name in astray)
+    }
+    return dict(environment, PYTHONNOUSERSITE="1", **more)
+
+
+def run(command, name, **variables):
     """Run a command; when it fails, show the end of what it said and raise a Failure with one sentence."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment or clean_environment(),
+        env=clean_environment(**variables),
         cwd=ROOT,
-        pass_fds=() if WINDOWS or lock_number is None else (lock_number,),
+        close_fds=False,
     )
     if done.returncode == 0:
         return
     text = done.stdout.decode("utf-8", "replace").strip()
     print("\n".join(text.splitlines()[-12:]), file=sys.stderr)
-    raise Failure(explain(text, name, done.returncode))
-
-
-def explain(text, name, status):
-    """One sentence that says why a command failed and what to do."""
-    again = "then run the same command again."
-    if re.search(r"No space left on device|Errno 28", text):
-        return "The disk is full: the installation needs about 1 GB; make room, " + again
-    if "THESE PACKAGES DO NOT MATCH THE HASHES" in text:
-        return "A package that arrived is not the one in the lock (its hash differs): it was not installed."
-    offline = (
-        "ConnectionError|NewConnectionError|resolution|Max retries|timed out|Connection refused|ProxyError"
-        "|Connection broken|No matching distribution|Network is unreachable|HTTPError"
-    )
-    if re.search(offline, text):
-        return (
-            "The packages could not be fetched: check the network, or pip's index and proxy settings, "
-            + again
-        )
-    return "%s failed with status %d (its last lines are above)." % (name, status)
+    for pattern, sentence in TROUBLE.items():
+        if re.search(pattern, text):
+            raise Failure(sentence + " then run the same command again.")
+    raise Failure("%s failed with status %d (its last lines are above)." % (name, done.returncode))
 
 
 def write(path, text):
@@ -320,12 +285,6 @@ def write(path, text):
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(path + ".new", path)
-
-
-def touch(path):
-    """Make an empty file."""
-    with open(path, "w", encoding="utf-8"):
-        pass
 
 
 if __name__ == "__main__":

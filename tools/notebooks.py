@@ -13,7 +13,6 @@ in the book.
 from __future__ import annotations
 
 import argparse
-import difflib
 import hashlib
 import json
 import os
@@ -311,13 +310,14 @@ def normalize(paths: list[Path], only_check: bool = False) -> int:
 def from_text(draft: Path, target: Path) -> None:
     """Make a notebook from a draft in jupytext's py:percent (.py) or MyST (.md) format, without outputs.
 
-    A cell that is in the target already keeps its id. No output is kept: an old output beside a new cell
-    would be a lie.
+    A cell that is in the target already keeps its id, changed or not. No output is kept: an old output beside
+    a new cell would be a lie.
     """
     try:
         import jupytext
+        from jupytext.combine import combine_inputs_with_outputs
     except ImportError:
-        raise ValueError('from-text needs jupytext:  .venv/bin/python -m pip install "jupytext<2"') from None
+        raise ValueError("from-text needs jupytext; run  make author") from None
     formats = {".py": "py:percent", ".md": "md:myst"}
     if draft.suffix not in formats:
         raise ValueError(f"{draft} should end in .py (py:percent) or .md (MyST)")
@@ -325,16 +325,9 @@ def from_text(draft: Path, target: Path) -> None:
         raise ValueError(f"{target} should end in .ipynb")
     notebook = jupytext.reads(draft.read_text(encoding="utf-8"), fmt=formats[draft.suffix])
     for cell in notebook.cells:
-        cell["id"] = ""
+        cell["id"] = ""  # jupytext's are random
     if target.exists():
-        old = read(target).cells
-        before = [(cell.cell_type, cell.source.rstrip("\n")) for cell in old]
-        after = [(cell.cell_type, cell.source.rstrip("\n")) for cell in notebook.cells]
-        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-        for how, i1, i2, j1, j2 in matcher.get_opcodes():
-            if how == "equal" or (how == "replace" and i2 - i1 == j2 - j1):
-                for i, j in zip(range(i1, i2), range(j1, j2)):
-                    notebook.cells[j]["id"] = old[i]["id"]
+        notebook = combine_inputs_with_outputs(notebook, read(target), fmt=formats[draft.suffix])
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -9,9 +9,9 @@ import urllib.parse
 from functools import cache
 from pathlib import Path
 
+import pydata_sphinx_theme
 import pytest
 from built import ROOT, SITE, chapters, content_pages
-from fontTools.ttLib import TTFont
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -223,25 +223,24 @@ def test_only_what_is_used_is_shipped():
     """The whole site is small enough to save, and MathJax's unused parts are not in it."""
     assert not (SITE / "_static" / "mathjax" / "tex-mml-svg.js").exists()
     assert (SITE / "_static" / "favicon.svg").exists()
+    assert not [*(SITE / "_static").rglob("*.map"), *(SITE / "_static").rglob("*.ttf")]
     for name in content_pages():
         text = (SITE / f"{name}.html").read_text(encoding="utf-8")
-        assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text
+        assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text and "searchindex.js" not in text
+    assert "searchindex.js" in (SITE / "search.html").read_text(encoding="utf-8")
 
 
-def test_every_icon_has_its_shape():
-    """The icon fonts were cut down to what is used; a code without a shape would show as an empty box."""
-    static = SITE / "_static"
-    shapes = set()
-    for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
-        with TTFont(font) as opened:
-            shapes |= set(opened.getBestCmap())
-    codes = set()
-    for sheet in static.rglob("*.css"):
-        style = sheet.read_text(encoding="utf-8")
-        codes |= {int(code, 16) for code in re.findall(r'"\\(f[0-9a-f]{3})"', style)}
-        codes |= {ord(sign) for sign in style if "\ue000" <= sign <= "\uf8ff"}
-    assert len(codes) > 15
-    assert not codes - shapes
+def test_every_icon_that_a_page_names_keeps_its_rule():
+    """The theme names two thousand icons, and the pages get the rules of those that are used."""
+    name = Path("static", "styles", "pydata-sphinx-theme.css")
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme"
+    before = (theme / name).read_text(encoding="utf-8")
+    after = (SITE / "_static" / "styles" / name.name).read_text(encoding="utf-8")
+    assert len(after) < 0.9 * len(before)
+    html = "".join(path.read_text(encoding="utf-8") for path in built_pages())
+    icons = {icon for icon in re.findall(r"\bfa-[a-z0-9-]+", html) if f".{icon}:before" in before}
+    assert len(icons) > 5
+    assert all(f".{icon}:before" in after for icon in icons)
 
 
 def test_the_sources_have_no_folder_that_sphinx_would_inject():

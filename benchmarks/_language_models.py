@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks import leave_if_stopped
 from common.backend import to_numpy
+from common.book.results import record_run
 from common.datasets import load_ptb
 from common.language_model import (
     REVIEWS_WEIGHTS,
@@ -37,7 +38,6 @@ from common.language_model import (
 )
 from common.layers import GRU, LSTM, RNN, unique_parameters
 from common.optimizers import SGD
-from common.scale import record_run
 from common.text import Vocabulary
 from common.training import cut_short, linear_decay
 from common.weights import load_weights, save_weights

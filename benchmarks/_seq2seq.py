@@ -26,11 +26,11 @@ import numpy as np
 from benchmarks import leave_if_stopped
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
+from common.book.results import record_run
 from common.datasets import load_dates
 from common.layers import unique_parameters
 from common.optimizers import Adam
 from common.questions import Pair, Task, additions, characters_of, dates, leak
-from common.scale import record_run
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
 from common.training import Trainer, linear_decay
 from common.transformer import transformer, warm_up

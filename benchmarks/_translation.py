@@ -25,11 +25,11 @@ import sacrebleu
 from benchmarks import leave_if_stopped
 from common.attentive import attentive
 from common.backend import Array
+from common.book.results import record, rounded
 from common.datasets import load_bible_pairs
 from common.language_model import set_apart
 from common.layers import Model, SoftmaxWithLoss, unique_parameters
 from common.optimizers import Adam
-from common.scale import record, rounded
 from common.seq2seq import Seq2Seq, answer
 from common.text import Vocabulary
 from common.training import Trainer

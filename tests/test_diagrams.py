@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from common import diagrams
-from common.diagrams import (
+from common.book import diagrams
+from common.book.diagrams import Diagram, Rect, text_width
+from common.book.drawings import (
     NODES,
-    Diagram,
-    Rect,
     affine_graph,
     network,
     neuron,
@@ -21,7 +20,6 @@ from common.diagrams import (
     perceptron,
     pipeline,
     softmax_with_loss_graph,
-    text_width,
     unrolled,
 )
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import figures
-from common.figures import CLASSES, COLOURS, inline_markup, png_bytes, png_uri, show
+from common.book import figures
+from common.book.figures import CLASSES, COLOURS, inline_markup, png_bytes, png_uri, show
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.measured import measured
+from common.book.measured import measured
 
 
 def masked(text):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from common.stepper import Graph, stepper, steps
+from common.book.stepper import Graph, stepper, steps
 
 X = np.array([[1.0, -2.0], [0.5, 3.0]])
 W = np.array([[0.5, -1.0, 0.25], [0.25, 2.0, -0.75]])
@@ -141,7 +141,7 @@ def test_values_appear_forward_and_gradients_backward():
 
 @pytest.mark.parametrize("make", [product, one_layer, classifier])
 def test_no_picture_of_the_book_overlaps_at_any_step(make):
-    from common import stepper as module
+    from common.book import stepper as module
 
     g, output = build(make)
     picture = module._Picture(g, output, "L", "a graph", g.gradients(output))
@@ -172,7 +172,7 @@ def test_a_stepper_is_a_figure_that_moves():
 
 
 def test_the_node_at_work_is_lit_up():
-    from common import stepper as module
+    from common.book import stepper as module
 
     g, y = build(product)
     picture = module._Picture(g, y, "y", "a graph", g.gradients(y))

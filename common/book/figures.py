@@ -107,7 +107,7 @@ BASE_CSS = (
     "@media print{.book-figure{break-inside:avoid}}"
 )
 
-# Tables and token strips (made in common.interactive).
+# Tables and token strips (made in common.book.tables).
 HTML_CSS = (
     ".bk-strip{display:flex;flex-wrap:wrap;gap:.25rem .3rem;justify-content:center;line-height:1.5;"
     "list-style:none;margin:.4rem 0;padding:0}"
@@ -145,7 +145,7 @@ def show(
     Parameters
     ----------
     figure : matplotlib Figure or Axes, or str
-        What to show. A string is taken as HTML (see :func:`common.interactive.table`).
+        What to show. A string is taken as HTML (see :func:`common.book.tables.table`).
     alt : str
         What a reader who cannot see the picture should know. Required, except for HTML, which reads itself.
     caption : str, optional

@@ -32,8 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from common.diagrams import SMALL, TEXT, Diagram, Label
-from common.interactive import Player
+from common.book.diagrams import SMALL, TEXT, Diagram, Label
+from common.book.player import Player
 
 
 @dataclass(eq=False)
@@ -483,7 +483,7 @@ def stepper(
     upstream : array, optional
         The gradient that arrives at `output`; 1 if `output` is one number.
     caption, name
-        As for :func:`common.interactive.play`.
+        As for :func:`common.book.player.play`.
     title : str
         A few words for the text alternative: what graph it is.
 

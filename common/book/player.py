@@ -23,7 +23,8 @@ What an author should know:
 - One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words
   or sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
 - ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
-  :class:`common.diagrams.Diagram`. HTML frames are small: see :func:`token_strip` and :func:`table`.
+  :class:`common.book.diagrams.Diagram`. HTML frames are small: see
+  :mod:`common.book.tables`.
 - ``alt`` is required: a function of the same parameters, or a string with their names in braces.
 - ``note``, alike but optional, is a sentence shown under the picture, which changes with the frame.
 - Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
@@ -42,15 +43,14 @@ import html
 import itertools
 import json
 import math
-import numbers
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 
-from common.diagrams import DIAGRAM_CSS
-from common.figures import (
+from common.book.diagrams import DIAGRAM_CSS
+from common.book.figures import (
     BASE_CSS,
     HTML_CSS,
     as_figure,
@@ -62,6 +62,7 @@ from common.figures import (
     require_alt,
     require_name,
 )
+from common.book.tables import is_number
 
 MAX_BYTES = 900_000
 MAX_FRAMES = 400
@@ -269,14 +270,14 @@ class Axis:
             self.numeric = False
         else:
             self.values = self._listed(name, values)
-            self.numeric = all(_is_number(value) for value in self.values)
+            self.numeric = all(is_number(value) for value in self.values)
             self.texts = [_text(value) for value in self.values]
             if self.numeric and len(set(self.texts)) < len(self.texts):
                 self.texts = [repr(value) for value in self.values]
         if not self.values:
             raise ValueError(f"{name} has no values; it should have at least two.")
         for value in self.values:
-            if _is_number(value) and not math.isfinite(value):
+            if is_number(value) and not math.isfinite(value):
                 raise ValueError(f"{name} holds {value}; its values should be finite numbers.")
         seen: set[str] = set()
         for text in self.texts:
@@ -303,11 +304,11 @@ class Axis:
             for value in values
         ]
         words = [isinstance(value, str) for value in listed]
-        if not all(words) and not all(_is_number(value) for value in listed):
+        if not all(words) and not all(is_number(value) for value in listed):
             odd = next(
                 value
                 for value in listed
-                if isinstance(value, str) != words[0] or not (isinstance(value, str) or _is_number(value))
+                if isinstance(value, str) != words[0] or not (isinstance(value, str) or is_number(value))
             )
             raise TypeError(
                 f"{name} holds {odd!r}; its values should be all numbers or all words "
@@ -318,7 +319,7 @@ class Axis:
     def index(self, value: Any) -> int:
         """Return the position of a value, or of what the reader sees for it."""
         for position, (own, text) in enumerate(zip(self.values, self.texts)):
-            if text == value or (own is value) or (_is_number(value) and _is_number(own) and own == value):
+            if text == value or (own is value) or (is_number(value) and is_number(own) and own == value):
                 return position
         raise ValueError(f"start gives {self.name}={value!r}; it should be one of its values: {self.texts}.")
 
@@ -723,13 +724,9 @@ def _live_control(widgets: Any, axis: Axis, position: int, live: Any, quick: boo
 
 
 def _positive(name: str, value: Any) -> float:
-    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+    if not is_number(value) or not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} is {value!r}; it should be a number above 0.")
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _text(value: Any) -> str:
@@ -756,135 +753,3 @@ def _naming(what: str, axes: Sequence[Axis], values: Mapping[str, Any]):
         raise ValueError(
             f"{what} failed at {_describe(axes, values)}: {type(error).__name__}: {error}"
         ) from error
-
-
-# ---------------------------------------------------------------------- frames made of HTML
-
-# From blue over white to orange: Okabe and Ito's blue and vermillion, which every kind of colour vision
-# tells apart.
-_COOL, _WARM = (0, 114, 178), (213, 94, 0)
-
-
-def shade(value: float, low: float, high: float) -> tuple[str, bool]:
-    """Return a colour for a value, and whether white text belongs on it.
-
-    A range on both sides of zero goes from blue over white to orange; one on one side from white to blue.
-    """
-    if low < 0 < high:
-        share = max(-1.0, min(1.0, value / max(-low, high)))
-    else:
-        share = -max(0.0, min(1.0, (value - low) / (high - low))) if high > low else 0.0
-    end = _WARM if share > 0 else _COOL
-    rgb = [round(255 + (part - 255) * abs(share)) for part in end]
-    linear = [(c / 255 / 12.92) if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # The better of white and black text has a contrast of 4.58 at least; dark grey would not reach 4.5.
-    deep = 1.05 / (light + 0.05) > (light + 0.05) / 0.05
-    return f"#{rgb[0]:02x}{rgb[1]:02x}{rgb[2]:02x}", deep
-
-
-def token_strip(
-    tokens: Sequence[str],
-    values: Sequence[float],
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    digits: int = 2,
-    show_values: bool = False,
-    label: str = "tokens",
-) -> str:
-    """Return tokens in a row, each on a ground coloured by its value, as HTML.
-
-    Parameters
-    ----------
-    tokens : sequence of str
-        What is shown.
-    values : sequence of float
-        One finite number for each token.
-    low, high : float, optional
-        The ends of the colour scale; those of `values` if not given. Give them when several strips are
-        compared, or when the strip is a frame: the same colour should mean the same number in each.
-    digits : int
-        Decimals of the number that a pointer or a screen reader gets.
-    show_values : bool
-        Also print the number under the token.
-    label : str
-        What the list is, for a screen reader.
-    """
-    tokens, values = list(tokens), [float(value) for value in values]
-    if not tokens or len(tokens) != len(values):
-        raise ValueError(
-            f"there are {len(tokens)} tokens and {len(values)} values; there should be one value for each."
-        )
-    for token, value in zip(tokens, values):
-        if not math.isfinite(value):
-            raise ValueError(f"the value of {token!r} is {value}; it should be a finite number.")
-    low = min(values) if low is None else low
-    high = max(values) if high is None else high
-    if low > high:
-        raise ValueError(f"low is {low} and high is {high}; low should be the smaller.")
-    items, deeper = [], ' class="bk-deep"'
-    for token, value in zip(tokens, values):
-        colour, deep = shade(value, low, high)
-        number = f"{value:.{digits}f}"
-        number = number.replace("-", "", 1) if float(number) == 0 else number.replace("-", "\u2212")
-        below = f"<small>{number}</small>" if show_values else f'<span class="bk-hidden"> {number}</span>'
-        items.append(
-            f'<li style="background:{colour}"{deeper if deep else ""} title="{number}">'
-            f"{html.escape(str(token), quote=False)}{below}</li>"
-        )
-    return f'<ul class="bk-strip" aria-label="{attribute(label)}">{"".join(items)}</ul>'
-
-
-class Measured:
-    """A number that differs from machine to machine, for a cell of :func:`table`; tests mask it."""
-
-    def __init__(self, value: Any, format: str = ".3g") -> None:
-        self.text = f"{value:{format}}" if _is_number(value) else str(value)
-
-
-def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str | None = None) -> str:
-    """Return an HTML table; show it with :func:`common.figures.show`, or use it as a frame of :func:`play`.
-
-    Parameters
-    ----------
-    rows : iterable of sequences
-        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured`
-        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
-    header : sequence of str
-        The name of each column.
-    caption : str, optional
-        The table's own title.
-    """
-    header, rows = list(header), [list(row) for row in rows]
-    if not header or not rows:
-        raise ValueError(
-            f"the table has {len(header)} columns and {len(rows)} rows; it should have at least one of each."
-        )
-    for i, row in enumerate(rows):
-        if len(row) != len(header):
-            raise ValueError(f"row {i} has {len(row)} cells; the header has {len(header)}.")
-    right = [
-        all(isinstance(row[k], Measured) or _is_number(row[k]) for row in rows) for k in range(len(header))
-    ]
-
-    def number(k: int) -> str:
-        return ' class="bk-num"' if right[k] else ""
-
-    def cell(value: Any, k: int) -> str:
-        if isinstance(value, Measured):
-            text = f'<span class="measured">{html.escape(value.text, quote=False)}</span>'
-        elif _is_number(value):
-            text = (f"{value:.4g}" if not isinstance(value, numbers.Integral) else str(int(value))).replace(
-                "-", "−"
-            )
-        else:
-            text = inline_markup(str(value))
-        return f"<td{number(k)}>{text}</td>"
-
-    head = "".join(
-        f'<th scope="col"{number(k)}>{inline_markup(str(text))}</th>' for k, text in enumerate(header)
-    )
-    body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
-    title = "" if caption is None else f"<caption>{inline_markup(caption)}</caption>"
-    return f'<table class="bk-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -41,7 +41,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from common.book.figures import attribute, figure_html, publish, require_alt
+from common.book.figures import attribute, figure_html, publish, read_css, require_alt
 
 TEXT = 15.0  # px, for names
 SMALL = 12.5  # px, for shapes and gradients
@@ -52,24 +52,7 @@ SHRINK = 0.8  # letters of 12.5 px are legible down to this share of their size
 PHONE = 320.0  # px that a phone has for a picture
 COLUMN = 640.0  # px that a desk has
 
-DIAGRAM_CSS = (
-    ".bk-svg{display:block;margin:0 auto;max-width:100%;height:auto;"
-    "font-family:system-ui,-apple-system,'Segoe UI','Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
-    ".bk-svg text{fill:var(--bk-fg,#1f2328);stroke:none}.bk-svg .m{fill:var(--bk-muted,#57606a)}"
-    ".bk-svg .k{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}"
-    ".bk-svg .f{fill:var(--bk-fwd,#0b5cad)}.bk-svg .b{fill:var(--bk-bwd,#b13a00)}.bk-svg .s{font-weight:600}"
-    ".bk-svg path{fill:none;stroke-width:1.6;stroke-linejoin:round}.bk-svg .h{stroke:none}"
-    ".bk-svg path.pl{stroke:var(--bk-line,#6e7781)}.bk-svg path.fw{stroke:var(--bk-fwd,#0b5cad)}"
-    ".bk-svg path.bw{stroke:var(--bk-bwd,#b13a00);stroke-dasharray:5 3.5}"
-    ".bk-svg path.thin{stroke-width:1}.bk-svg path.bold{stroke-width:3}"
-    ".bk-svg .h.pl{fill:var(--bk-line,#6e7781)}.bk-svg .h.fw{fill:var(--bk-fwd,#0b5cad)}"
-    ".bk-svg .h.bw{fill:var(--bk-bwd,#b13a00)}"
-    ".bk-svg .n{stroke:var(--bk-line,#6e7781);stroke-width:1.4;fill:var(--bk-bg,#fff)}"
-    ".bk-svg .layer{fill:var(--bk-box,#e9f1fa)}.bk-svg .data{fill:var(--bk-data,#f3f4f6)}"
-    ".bk-svg .loss{fill:var(--bk-loss,#fbeadd)}.bk-svg .dot{fill:var(--bk-fg,#1f2328)}"
-    ".bk-svg .hot{fill:var(--bk-hot,#fff0b3);stroke:var(--bk-fg,#1f2328);stroke-width:2.6}"
-    ".bk-svg .group{fill:none;stroke-dasharray:2 3}"
-)
+DIAGRAM_CSS = read_css("diagram.css")
 
 # Widths in em, as wide as the widest of the common sans-serif fonts draws them: an estimate that errs on the
 # safe side keeps text inside its box on every reader's machine.

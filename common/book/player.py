@@ -52,13 +52,15 @@ import matplotlib.pyplot as plt
 from common.book.diagrams import DIAGRAM_CSS
 from common.book.figures import (
     BASE_CSS,
-    HTML_CSS,
+    TABLES_CSS,
     as_figure,
     attribute,
     figure_html,
     image_tag,
     inline_markup,
     png_uri,
+    read_css,
+    read_static,
     require_alt,
     require_name,
 )
@@ -68,121 +70,13 @@ MAX_BYTES = 900_000
 MAX_FRAMES = 400
 FRAME_DPI = 100
 
-PLAYER_CSS = (
-    ".book-player{position:relative;margin:1rem 0;border:1px solid var(--bk-rule);border-radius:.5rem;"
-    "padding:.8rem}"
-    ".bk-mark{position:absolute;top:-.7em;right:.9rem;padding:.05em .6em;border-radius:1em;font-size:.78rem;"
-    "font-weight:600;line-height:1.5;color:var(--bk-bg);background:var(--bk-fwd)}"
-    ".bk-stage{overflow-x:auto;max-width:100%}.book-player .bk-stage img{border:0}"
-    ".bk-controls{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;justify-content:center;"
-    "margin:.6rem auto 0;max-width:44rem;font-size:.92rem}.bk-controls[hidden]{display:none}"
-    ".bk-controls label{display:flex;flex:1 1 16rem;min-width:0;max-width:100%;"
-    "gap:.6rem;align-items:center;margin:0;font-weight:600}"
-    ".bk-controls input{flex:1;min-width:6rem;height:2rem;accent-color:var(--bk-fwd);margin:0}"
-    ".bk-controls select{flex:1 1 0;min-width:0;width:100%;min-height:2.1rem;font:inherit;font-weight:400;"
-    "color:var(--bk-fg);background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
-    ".bk-value{min-width:3em;text-align:left;font-variant-numeric:tabular-nums;font-weight:400}"
-    ".bk-buttons{display:flex;gap:.4rem}"
-    ".bk-controls button{min-height:2.1rem;padding:.1rem .7rem;font:inherit;color:var(--bk-fg);"
-    "cursor:pointer;"
-    "background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
-    ".bk-controls button[aria-disabled=true]{color:var(--bk-muted);border-style:dashed;cursor:default}"
-    ".bk-controls :focus-visible,.bk-stage:focus-visible{outline:3px solid var(--bk-fwd);outline-offset:2px}"
-    ".book-figure .bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center;"
-    "text-wrap:balance}"
-    ".bk-hidden{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;"
-    "clip-path:inset(50%);white-space:nowrap;border:0}"
-    "@media (prefers-reduced-motion:reduce){.bk-controls .bk-play{display:none}}"
-    "@media print{.bk-controls,.bk-mark{display:none}}"
-)
+PLAYER_CSS = read_css("player.css")
 
 # One small program serves every figure on the page: each run takes up the figures that no run has taken up
 # yet. A picture that repeats an earlier one is stored as a reference, "data:image/png;base64,=<frame>",
 # because the notebook tests then see the same text whether or not two pictures came out equal on that
 # machine.
-PLAYER_JS = r"""
-(function () {
-  "use strict";
-  document.querySelectorAll("figure.book-player:not([data-ready])").forEach(function (figure) {
-    figure.setAttribute("data-ready", "");
-    var data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-    var stage = figure.querySelector(".bk-stage"), image = stage.querySelector("img.bk-frame");
-    var live = figure.querySelector("[aria-live]"), controls = figure.querySelector(".bk-controls");
-    var templates = figure.querySelectorAll("template"), at = data.start.slice(), timer = null;
-    var inputs = figure.querySelectorAll("[data-axis]"), play = figure.querySelector(".bk-play");
-    var lead = data.lead, still = window.matchMedia("(prefers-reduced-motion: reduce)");
-    function show() {
-      var i = 0;
-      at.forEach(function (position, axis) { i = i * data.labels[axis].length + position; });
-      if (image) {
-        var again = /,=(\d+)$/.exec(data.images[i]);
-        image.src = data.images[again ? +again[1] : i];
-        image.alt = data.alts[i];
-      } else {
-        stage.replaceChildren(templates[data.frames[i]].content.cloneNode(true));
-        stage.setAttribute("aria-label", data.alts[i]);
-        // Where the picture is wider than the screen, what is lit up comes into view.
-        var lit = stage.querySelector(".hot"), room = stage.clientWidth;
-        if (lit && stage.scrollWidth > room) {
-          var box = lit.getBoundingClientRect(), left = stage.getBoundingClientRect().left;
-          stage.scrollLeft += box.left + box.width / 2 - left - room / 2;
-        }
-      }
-      live.textContent = data.alts[i];
-      if (data.notes) { live.innerHTML = data.notes[i]; }
-      inputs.forEach(function (input) {
-        var axis = +input.dataset.axis, label = data.labels[axis][at[axis]];
-        if (input.tagName === "SELECT") { input.selectedIndex = at[axis]; return; }
-        input.value = at[axis];
-        input.setAttribute("aria-valuetext", label);
-        input.closest("label").querySelector(".bk-value").textContent = label;
-      });
-      figure.querySelectorAll("[data-step]").forEach(function (button) {
-        var next = at[lead] + (+button.dataset.step);
-        button.setAttribute("aria-disabled", next < 0 || next >= data.labels[lead].length ? "true" : "false");
-      });
-    }
-    function move(axis, position) {
-      if (position < 0 || position >= data.labels[axis].length) { return false; }
-      at[axis] = position;
-      show();
-      return true;
-    }
-    function stop() {
-      clearInterval(timer);
-      timer = null;
-      live.setAttribute("aria-live", "polite");
-      if (play) { play.textContent = play.dataset.play; }
-    }
-    function start() {
-      if (still.matches) { move(lead, at[lead] + 1); return; }
-      if (at[lead] === data.labels[lead].length - 1) { move(lead, 0); }
-      live.setAttribute("aria-live", "off");
-      play.textContent = play.dataset.pause;
-      timer = setInterval(function () { if (!move(lead, at[lead] + 1)) { stop(); } }, data.wait);
-    }
-    inputs.forEach(function (input) {
-      input.addEventListener("input", function () {
-        stop();
-        move(+input.dataset.axis, input.tagName === "SELECT" ? input.selectedIndex : +input.value);
-      });
-    });
-    figure.querySelectorAll("[data-step]").forEach(function (button) {
-      button.addEventListener("click", function () {
-        stop();
-        move(lead, at[lead] + (+button.dataset.step));
-      });
-    });
-    if (play) { play.addEventListener("click", function () { if (timer) { stop(); } else { start(); } }); }
-    // JupyterLab's shortcuts would take the arrow keys from the slider and Enter from the buttons.
-    figure.querySelectorAll("input, select, button, .bk-stage").forEach(function (element) {
-      element.setAttribute("data-lm-suppress-shortcuts", "true");
-    });
-    show();
-    controls.hidden = false;
-  });
-})();
-"""
+PLAYER_JS = "\n" + read_static("player.js")
 
 
 def play(
@@ -550,7 +444,8 @@ class Player:
     def _frame_css(frames: Sequence[str]) -> str:
         """Return the style sheets that the frames use, and no more: each output carries its own."""
         css = DIAGRAM_CSS if any("bk-svg" in frame for frame in frames) else ""
-        return css + (HTML_CSS if any("bk-strip" in frame or "bk-table" in frame for frame in frames) else "")
+        cells = any("bk-strip" in frame or "bk-table" in frame for frame in frames)
+        return css + (TABLES_CSS if cells else "")
 
     def _controls(self) -> str:
         controls = []

@@ -9,13 +9,8 @@ The language, the same in every chapter:
 - an arrow carries the name of its array above it and the shape below it;
 - time runs to the **right**, depth runs **upward**.
 
-Most pictures are one call (each returns a :class:`Diagram`)::
-
-    pipeline(["Affine", "Sigmoid"], input="x", output="h", shapes=["(N, 2)", "(N, 4)", "(N, 4)"])
-    node("×").show(alt="A multiply node: ...", caption="...")
-    network([2, 3, 2]), neuron(), perceptron(), affine_graph(), softmax_with_loss_graph(), unrolled(4)
-
-The rest is put together on a grid. One unit is a column to the right or a row up::
+Some pictures are one call (:mod:`common.book.drawings`). The rest is put together on a grid; one unit is a
+column to the right or a row up::
 
     d = Diagram("Two layers")
     d.text("x", 0, 0)
@@ -385,24 +380,6 @@ class Diagram:
         self.arrows += [there, here]
         return self
 
-    def loop(self, name: str, *, above: str = "", kind: str = "forward") -> Diagram:
-        """Draw an arrow from a shape over its own head back into it: a recurrence, not yet unrolled."""
-        r = self._shape(name).rect
-        right, left, top = r.x + r.w / 2, r.x - r.w / 2, r.y - r.h / 2
-        points = [
-            (right, r.y),
-            (right + 20, r.y),
-            (right + 20, top - 18),
-            (left - 20, top - 18),
-            (left - 20, r.y),
-            (left, r.y),
-        ]
-        one = Arrow(points, {"forward": "fw", "backward": "bw", "plain": "pl"}[kind], (name, name))
-        if above:
-            one.sides = [(1, Label([(above, "f" if kind == "forward" else "b", TEXT)]))]
-        self.arrows.append(one)
-        return self
-
     def _shape(self, which: Any) -> Shape:
         if isinstance(which, tuple):
             return Shape(f"({which[0]:g}, {which[1]:g})", "point", Rect(*self._at(*which), 0, 0))
@@ -550,22 +527,13 @@ class Diagram:
         """Say whether the picture is too wide to be shrunk to a phone's width, and scrolls there."""
         return SHRINK * self.size()[0] > PHONE
 
-    def show(
-        self,
-        alt: str | None = None,
-        caption: str | None = None,
-        name: str | None = None,
-        *,
-        strict: bool = True,
-    ) -> None:
+    def show(self, alt: str | None = None, caption: str | None = None, name: str | None = None) -> None:
         """Show the diagram as the output of the cell.
 
         Parameters
         ----------
         alt, caption, name
             As for :func:`common.book.figures.show`; `alt` is required.
-        strict : bool
-            Whether an overlap is an error.
 
         Raises
         ------
@@ -574,10 +542,10 @@ class Diagram:
         """
         alt = require_alt(alt)
         troubles = self.problems()
-        if strict and troubles:
+        if troubles:
             raise ValueError(
                 f"the diagram {self.title!r} is not clean: {'; '.join(troubles)}. Give it more room "
-                "(column=, row=, other coordinates) or shorter labels, or pass strict=False."
+                "(column=, row=, other coordinates) or shorter labels."
             )
         scrolls = (
             ' tabindex="0" role="group" aria-label="diagram, scrolls sideways"' if self.scrolls() else ""

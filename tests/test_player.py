@@ -86,12 +86,6 @@ def test_nothing_is_loaded_from_elsewhere_and_no_attribute_is_code():
     assert "@import" not in markup and "url(" not in markup
 
 
-def test_nothing_moves_by_itself_and_less_motion_is_respected():
-    markup = simple(epoch=range(3)).html
-    assert "prefers-reduced-motion:reduce" in markup and "prefers-reduced-motion: reduce" in markup
-    assert markup.count("setInterval") == 1  # inside start(), which a click calls
-
-
 def test_a_sentence_under_the_picture_is_announced_and_may_hold_marks():
     player = play(words, epoch=[1, 2], alt="{epoch}", note=lambda epoch: f"After *{epoch}* `steps` <")
     assert data_of(player)["notes"][1] == "After <em>2</em> <code>steps</code> &lt;"
@@ -167,11 +161,12 @@ def test_too_many_frames_are_refused_before_any_is_drawn():
         play(never, a=range(40), b=range(30), alt="{a}{b}")
 
 
-def test_too_many_bytes_are_refused_with_what_would_fit():
+def test_too_many_bytes_are_refused_with_what_would_fit(monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 20_000)
     with pytest.raises(
         ValueError, match=r"100 frames were asked for, and the first \d+ take .*about \d+ would fit"
     ):
-        play(lambda k: f"<p>{k}{'x' * 1000}</p>", k=range(100), alt="{k}", max_bytes=20_000)
+        play(lambda k: f"<p>{k}{'x' * 1000}</p>", k=range(100), alt="{k}")
 
 
 def test_a_figure_of_thirty_plots_would_fit_its_budget():
@@ -229,7 +224,7 @@ def test_values_that_cannot_be_offered_are_refused(values, error, sentence):
         ({"alt": "{k}", "start": {"k": 9}}, ValueError, "start gives k=9; it should be one of its values"),
         ({"alt": "{k}", "start": {"q": 9}}, KeyError, "start names 'q'; the parameters are k"),
         ({"alt": "{k}", "seconds": 0}, ValueError, "seconds is 0; it should be a number above 0"),
-        ({"alt": "{k}", "max_bytes": float("nan")}, ValueError, "max_bytes is nan"),
+        ({"alt": "{k}", "dpi": float("nan")}, ValueError, "dpi is nan"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, error, sentence):

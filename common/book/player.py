@@ -30,7 +30,7 @@ What an author should know:
 - Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
   choose any value between the smallest and the largest. ``live`` says otherwise:
   ``live={"epoch": range(301)}`` offers more values, ``live={"word": str}`` lets the reader type any text.
-- A figure may take 900 kB (``max_bytes``), so that a page stays under 3 MB: 20 to 40 plots, or hundreds of
+- A figure may take 900 kB, so that a page stays under 3 MB: 20 to 40 plots, or hundreds of
   tables.
 - ``seconds`` is the time that play shows each frame.
 """
@@ -77,79 +77,6 @@ PLAYER_CSS = read_css("player.css")
 # because the notebook tests then see the same text whether or not two pictures came out equal on that
 # machine.
 PLAYER_JS = "\n" + read_static("player.js")
-
-
-def play(
-    draw: Callable[..., Any],
-    *,
-    alt: str | Callable[..., str] | None = None,
-    caption: str | None = None,
-    note: str | Callable[..., str] | None = None,
-    name: str | None = None,
-    start: Mapping[str, Any] | None = None,
-    live: Mapping[str, Any] | None = None,
-    labels: Mapping[str, str] | None = None,
-    seconds: float = 0.5,
-    dpi: float = FRAME_DPI,
-    max_bytes: int = MAX_BYTES,
-    **parameters: Any,
-) -> Player:
-    """Make a figure with one or two parameters that the reader moves.
-
-    Parameters
-    ----------
-    draw : callable
-        Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
-    alt : callable or str
-        The text alternative of each frame: called with the same values, or a string with ``{parameter}``.
-    caption : str, optional
-        Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
-    note : callable or str, optional
-        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
-    name : str, optional
-        The HTML id of the figure. Made from the content if not given.
-    start : dict, optional
-        The values shown first; the first of each parameter if not given.
-    live : dict, optional
-        What a live kernel offers for a parameter: other values, or ``str`` for any text.
-    labels : dict, optional
-        What a parameter is called on the page, where its name in Python is not good enough.
-    seconds : float
-        How long play shows each frame.
-    dpi : float
-        Dots per inch of matplotlib frames.
-    max_bytes : int
-        The most that the output may take.
-    **parameters
-        One or two: the name, and its values.
-
-    Returns
-    -------
-    Player
-        End the cell with it, or pass it to ``display``.
-
-    Raises
-    ------
-    ValueError
-        If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
-        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
-    TypeError
-        If `draw` cannot be called or returns something that cannot be shown.
-    """
-    return Player(
-        draw,
-        parameters,
-        alt=alt,
-        caption=caption,
-        note=note,
-        name=name,
-        start=start,
-        live=live,
-        labels=labels,
-        seconds=seconds,
-        dpi=dpi,
-        max_bytes=max_bytes,
-    )
 
 
 class Axis:
@@ -219,25 +146,64 @@ class Axis:
 
 
 class Player:
-    """What :func:`play` returns: frames for a static page and, on demand, widgets for a live kernel."""
+    """A figure with one or two parameters that the reader moves; end the cell with it.
+
+    It has frames for a static page and, on demand, widgets for a live kernel. Chapters call it ``play``.
+
+    Parameters
+    ----------
+    draw : callable
+        Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
+    alt : callable or str
+        The text alternative of each frame: called with the same values, or a string with ``{parameter}``.
+    caption : str, optional
+        Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+    note : callable or str, optional
+        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
+    name : str, optional
+        The HTML id of the figure. Made from the content if not given.
+    start : dict, optional
+        The values shown first; the first of each parameter if not given.
+    live : dict, optional
+        What a live kernel offers for a parameter: other values, or ``str`` for any text.
+    labels : dict, optional
+        What a parameter is called on the page, where its name in Python is not good enough.
+    seconds : float
+        How long play shows each frame.
+    dpi : float
+        Dots per inch of matplotlib frames.
+    mark : str
+        The word on the frame that says that the figure moves.
+    texts : dict, optional
+        What the reader sees for each value of a parameter with numbers, where the number is not good enough.
+    **parameters
+        One or two: the name, and its values.
+
+    Raises
+    ------
+    ValueError
+        If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
+        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
+    TypeError
+        If `draw` cannot be called or returns something that cannot be shown.
+    """
 
     def __init__(
         self,
         draw: Callable[..., Any],
-        parameters: Mapping[str, Any],
         *,
-        alt: Any = None,
+        alt: str | Callable[..., str] | None = None,
         caption: str | None = None,
-        note: Any = None,
+        note: str | Callable[..., str] | None = None,
         name: str | None = None,
         start: Mapping[str, Any] | None = None,
         live: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         seconds: float = 0.5,
         dpi: float = FRAME_DPI,
-        max_bytes: int = MAX_BYTES,
         mark: str = "move me",
         texts: Mapping[str, Sequence[str]] | None = None,
+        **parameters: Any,
     ) -> None:
         if not callable(draw):
             raise TypeError(f"draw is a {type(draw).__name__}; it should be a function of the parameters.")
@@ -262,7 +228,6 @@ class Player:
         self.live = dict(live or {})
         self.seconds = _positive("seconds", seconds)
         self.dpi = _positive("dpi", dpi)
-        self.max_bytes = int(_positive("max_bytes", max_bytes))
         self.mark = mark
         self.start = [axis.index((start or {}).get(axis.name, axis.values[0])) for axis in self.axes]
         self.count = math.prod(len(axis.values) for axis in self.axes)
@@ -356,20 +321,20 @@ class Player:
             used += 0 if frame in first else len(frame.encode())
             first.setdefault(frame, len(self.frames))
             self.frames.append(frame)
-            if used > self.max_bytes:
+            if used > MAX_BYTES:
                 raise self._too_big(used, len(self.frames))
         self.draw_seconds = (time.perf_counter() - began) / self.count
         self.first = first
         self.is_image = self.frames[0].startswith("data:")
         self.html = self._build()
-        if len(self.html.encode()) > self.max_bytes:
+        if len(self.html.encode()) > MAX_BYTES:
             raise self._too_big(len(self.html.encode()), self.count)
 
     def _too_big(self, used: int, drawn: int) -> ValueError:
-        fit = max(1, int(self.max_bytes * drawn / used))
+        fit = max(1, int(MAX_BYTES * drawn / used))
         return ValueError(
             f"{self.count} frames were asked for, and the first {drawn} take {used / 1000:.0f} kB, more "
-            f"than the {self.max_bytes / 1000:.0f} kB of max_bytes; about {fit} would fit: give fewer "
+            f"than the {MAX_BYTES / 1000:.0f} kB that a figure may take; about {fit} would fit: give fewer "
             "values, or make each frame smaller (figsize, dpi, or HTML for a plot)."
         )
 
@@ -513,6 +478,9 @@ class Player:
         if view and key in view:
             bundle[key] = view[key]
         return bundle
+
+
+play = Player
 
 
 class _LivePlayer:

@@ -353,7 +353,7 @@ def stepper(
     output : Node
         The one number where the forward pass ends and the backward pass begins.
     caption, name
-        As for :func:`common.book.player.play`.
+        As for :class:`common.book.player.Player`.
 
     Returns
     -------
@@ -372,7 +372,7 @@ def stepper(
 
     return Player(
         lambda step: picture.draw(all_steps[step]),
-        {"step": range(len(all_steps))},
+        step=range(len(all_steps)),
         alt=alt,
         # A formula breaks at a sum or in an array, not inside a product.
         note=lambda step: (

@@ -98,7 +98,7 @@ class Measured:
         self.text = f"{value:{format}}" if is_number(value) else str(value)
 
 
-def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str | None = None) -> str:
+def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     """Return an HTML table, for :func:`common.book.show`, or as a frame of :func:`common.book.play`.
 
     Parameters
@@ -108,8 +108,6 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str 
         cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
     header : sequence of str
         The name of each column.
-    caption : str, optional
-        The table's own title.
     """
     header, rows = list(header), [list(row) for row in rows]
     if not header or not rows:
@@ -141,5 +139,4 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str 
         f'<th scope="col"{number(k)}>{inline_markup(str(text))}</th>' for k, text in enumerate(header)
     )
     body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
-    title = "" if caption is None else f"<caption>{inline_markup(caption)}</caption>"
-    return f'<table class="bk-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table class="bk-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

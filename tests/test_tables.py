@@ -1,12 +1,13 @@
 """Tables and token strips: aligned, legible, read without colour, and safely escaped."""
 
+import html
 import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.book.tables import Measured, shade, table, token_strip
+from common.book.tables import Measured, Plain, shade, table, token_strip
 
 
 def test_a_token_strip_tells_its_values_without_colour():
@@ -63,6 +64,16 @@ def test_a_table_has_column_headers_and_aligned_numbers():
 def test_measured_cells_carry_the_mark_that_the_notebook_tests_mask():
     markup = table([["ours", Measured(0.12345, ".2f")]], ["who", "seconds"])
     assert '<span class="measured">0.12</span>' in markup
+
+
+MARKS = ["shares fell $ N to close at $ N", "2 *x* 3", "`rm`", "<b> & co"]
+
+
+@given(st.sampled_from(MARKS) | st.text())
+def test_plain_text_is_shown_character_by_character(text):
+    markup = table([[Plain(text)]], [Plain(text)])
+    cells = re.findall(r'<t[hd][^>]*><span class="mathjax_ignore">([^<]*)</span></t[hd]>', markup)
+    assert [html.unescape(cell) for cell in cells] == [text, text]
 
 
 @pytest.mark.parametrize("rows, header", [([], ["a"]), ([["a"]], []), ([["a", "b"]], ["a"])])

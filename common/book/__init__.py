@@ -11,13 +11,14 @@ from common.book.measured import measured
 from common.book.player import play
 from common.book.results import recorded
 from common.book.scale import scale
-from common.book.tables import Measured, table, token_strip
+from common.book.tables import Measured, Plain, table, token_strip
 
 __all__ = [
     "CLASSES",
     "COLOURS",
     "Diagram",
     "Measured",
+    "Plain",
     "measured",
     "play",
     "recorded",

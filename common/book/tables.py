@@ -91,6 +91,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+class Plain(str):
+    """Text of a reader, a model or a corpus, for a cell or a header of :func:`table`: no character is a mark."""
+
+
 class Measured:
     """A number that differs from machine to machine, for a cell of :func:`table`; tests mask it."""
 
@@ -105,7 +109,8 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     ----------
     rows : iterable of sequences
         The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured`
-        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``;
+        what the author did not write is :class:`Plain`.
     header : sequence of str
         The name of each column.
     """
@@ -124,6 +129,11 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     def number(k: int) -> str:
         return ' class="bk-num"' if right[k] else ""
 
+    def words(value: Any) -> str:
+        if isinstance(value, Plain):  # the class keeps MathJax away from the dollars of a live notebook
+            return f'<span class="mathjax_ignore">{html.escape(value, quote=False)}</span>'
+        return inline_markup(str(value))
+
     def cell(value: Any, k: int) -> str:
         if isinstance(value, Measured):
             text = f'<span class="measured">{html.escape(value.text, quote=False)}</span>'
@@ -132,11 +142,9 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
                 "-", "−"
             )
         else:
-            text = inline_markup(str(value))
+            text = words(value)
         return f"<td{number(k)}>{text}</td>"
 
-    head = "".join(
-        f'<th scope="col"{number(k)}>{inline_markup(str(text))}</th>' for k, text in enumerate(header)
-    )
+    head = "".join(f'<th scope="col"{number(k)}>{words(text)}</th>' for k, text in enumerate(header))
     body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
     return f'<table class="bk-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

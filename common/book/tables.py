@@ -92,7 +92,7 @@ def is_number(value: Any) -> bool:
 
 
 class Plain(str):
-    """Text of a reader, a model or a corpus, for a cell or a header of :func:`table`: no character is a mark."""
+    """Text of a reader, a model or a corpus in a :func:`table`: none of its characters is a mark."""
 
 
 class Measured:

@@ -96,9 +96,12 @@ def test_without_a_note_the_text_alternative_is_announced():
     assert '<p class="bk-hidden" aria-live="polite">Words for 0</p>' in simple(epoch=range(2)).html
 
 
-def test_a_frame_cannot_end_the_script_that_carries_it():
-    player = play(words, word=["</script>", "b"], alt="The word {word}")
-    assert data_of(player)["alts"] == ["The word </script>", "The word b"]
+@pytest.mark.parametrize("text", ["</script>", "</SCRIPT >", "<!--<script>", "<!-- <ScRiPt"])
+def test_a_text_neither_ends_nor_keeps_open_the_script_that_carries_it(text):
+    player = play(words, word=[text, "b"], alt="The word {word}")
+    assert data_of(player)["alts"] == [f"The word {text}", "The word b"]
+    carried = player.html.split('<script type="application/json">')[1].split("</script>")[0]
+    assert not re.search("<!--|</script", carried, re.IGNORECASE)
 
 
 def test_equal_frames_are_stored_once():
@@ -300,6 +303,15 @@ def test_words_and_uneven_numbers_are_chosen_from_in_a_live_kernel():
 def test_numbers_over_many_sizes_get_a_logarithmic_slider():
     widget = simple(rate=[0.001, 0.01, 0.1, 1.0]).widget()
     assert type(widget.controls["rate"]).__name__ == "FloatLogSlider"
+
+
+@pytest.mark.parametrize("values", [[0.001, 30.0], [0.1, 0.3, 30.0], [0.1, 0.2, 0.7]])
+def test_a_live_slider_at_the_end_gives_the_very_value(values):
+    player = simple(rate=values)
+    slider = player.widget().controls["rate"]
+    for value in (values[0], values[-1]):
+        slider.value = value
+        assert f"<p>rate {value}</p>" in player.widget().picture.value
 
 
 def test_play_moves_the_live_slider():

@@ -137,6 +137,12 @@ class Axis:
             )
         return listed
 
+    def exact(self, value: Any) -> Any:
+        """The own value that a slider's differs from by rounding alone (10 ** log10(30) is not 30), or it."""
+        if not self.numeric or not isinstance(value, float):
+            return value
+        return next((own for own in self.values if math.isclose(own, value, rel_tol=1e-12)), value)
+
     def index(self, value: Any) -> int:
         """Return the position of a value, or of what the reader sees for it."""
         for position, (own, text) in enumerate(zip(self.values, self.texts)):
@@ -381,7 +387,9 @@ class Player:
             )
         text = self.notes[at] if self.notes else html.escape(self.alts[at], quote=False)
         kind = "bk-note" if self.notes else "bk-hidden"
-        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        # "</script" in a text would end the script element, and "<!--<script" would keep it open.
+        packed = packed.replace("</", "<\\/").replace("<!", "\\u003c!")
         parts = [
             f'<span class="bk-mark" aria-hidden="true">▶︎ {self.mark}</span>',
             stage,
@@ -494,10 +502,13 @@ class _LivePlayer:
         # Drawing while the slider moves is pleasant when it is fast, and a queue of work when it is not.
         quick = player.draw_seconds < 0.15
         self.controls: dict[str, Any] = {}
+        self.offered: dict[str, Axis] = {}
         rows = []
-        for i, axis in enumerate(player.axes):
-            control = _live_control(widgets, axis, player.start[i], player.live.get(axis.name), quick)
-            self.controls[axis.name] = control
+        for axis, position in zip(player.axes, player.start):
+            live = player.live.get(axis.name)
+            offered = axis if live is None or live is str else Axis(axis.name, live, axis.label)
+            control = _live_control(widgets, offered, axis.values[position], live is str, quick)
+            self.controls[axis.name], self.offered[axis.name] = control, offered
             control.observe(self.refresh, "value")
             rows.append(control)
         lead = player.axes[player.lead]
@@ -523,7 +534,7 @@ class _LivePlayer:
         return play
 
     def refresh(self, change: Any = None) -> None:
-        values = {name: control.value for name, control in self.controls.items()}
+        values = {name: self.offered[name].exact(control.value) for name, control in self.controls.items()}
         try:
             self.picture.value = self.player.show_values(**values)
         except (
@@ -536,20 +547,17 @@ class _LivePlayer:
             )
 
 
-def _live_control(widgets: Any, axis: Axis, position: int, live: Any, quick: bool) -> Any:
-    """Return the widget for one parameter."""
+def _live_control(widgets: Any, axis: Axis, value: Any, free: bool, quick: bool) -> Any:
+    """Return the widget for one parameter; where it is free, any text may be typed."""
     common = {"description": axis.label, "style": {"description_width": "initial"}}
-    if live is str:
+    if free:
         return widgets.Combobox(
             options=axis.texts,
-            value=axis.texts[position],
+            value=axis.texts[axis.index(value)],
             ensure_option=False,
             continuous_update=False,
             **common,
         )
-    value = axis.values[position]
-    if live is not None:
-        axis = Axis(axis.name, live, axis.label)
     if axis.numeric and axis.step is not None and axis.step > 0 and value in axis.values:
         return widgets.IntSlider(
             min=axis.values[0],

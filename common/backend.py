@@ -56,7 +56,7 @@ def choose_array_module(device: str) -> ModuleType:
         ) from error
 
 
-xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "cpu"))
+xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "").strip() or "cpu")
 
 
 def to_numpy(array: Array) -> np.ndarray:

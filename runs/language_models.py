@@ -25,6 +25,7 @@ import numpy as np
 from common.backend import to_numpy
 from common.batches import InOrder
 from common.checkpoints import keep_best
+from common.book.results import record_run
 from common.datasets import load_ptb
 from common.language_model import (
     REVIEWS_WEIGHTS,
@@ -35,7 +36,6 @@ from common.language_model import (
 from common.layers import GRU, LSTM, RNN, unique_parameters
 from common.metrics import perplexity
 from common.optimizers import SGD
-from common.scale import record_run
 from common.schedules import cut_short, linear_decay
 from common.text import Vocabulary
 from common.training import Trainer

@@ -7,9 +7,9 @@ writes data/results/ngram_ptb.json. It takes seconds, and the Penn Treebank.
 
 from __future__ import annotations
 
+from common.book.results import record
 from common.datasets import load_ptb
 from common.ngram import NGram
-from common.scale import record
 from common.text import Vocabulary
 
 

@@ -26,11 +26,11 @@ import numpy as np
 from common.attentive import attentive, looking_first
 from common.backend import Array, xp
 from common.batches import Shuffled
+from common.book.results import record_run
 from common.datasets import load_dates
 from common.layers import unique_parameters
 from common.optimizers import Adam
 from common.questions import Pair, Task, additions, characters_of, dates, leak
-from common.scale import record_run
 from common.schedules import linear_decay, warm_up
 from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
 from common.training import Trainer

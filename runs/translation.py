@@ -25,10 +25,10 @@ import sacrebleu
 from common.attentive import attentive
 from common.backend import Array
 from common.batches import Prepared
+from common.book.results import record, rounded
 from common.datasets import load_bible_pairs
 from common.layers import SoftmaxWithLoss, evaluating, unique_parameters
 from common.optimizers import Adam
-from common.scale import record, rounded
 from common.schedules import warm_up
 from common.seq2seq import Seq2Seq, answer
 from common.text import Vocabulary

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from common.book.results import record_run, recorded
 from common.counting import cooccurrence, ppmi, randomized_svd, word_vectors
 from common.datasets import load_reviews
-from common.scale import record_run, recorded
 from common.vectors import (
     WordVectors,
     analogy_questions,

@@ -17,7 +17,14 @@ def test_numpy_is_the_default():
     assert done.stdout.strip() == "numpy", done.stderr
 
 
-@pytest.mark.parametrize("device", ["tpu", "GPU", "0", ""])
+@pytest.mark.parametrize("device", ["", " ", "cpu ", " auto"])
+def test_blanks_around_the_device_do_not_count(device):
+    # On Windows, "set BOOK_DEVICE=cpu && ..." sets it with a blank at its end.
+    done = python("-c", "from common.backend import xp; print(xp.__name__)", BOOK_DEVICE=device)
+    assert done.stdout.strip() == "numpy", done.stderr
+
+
+@pytest.mark.parametrize("device", ["tpu", "GPU", "0"])
 def test_a_nonsense_device_gets_one_sentence(device):
     done = python("-c", "import common.backend", BOOK_DEVICE=device)
     assert done.returncode != 0

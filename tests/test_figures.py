@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common import figures
-from common.figures import CLASSES, COLOURS, inline_markup, png_bytes, png_uri, show
+from common.book import figures
+from common.book.figures import CLASSES, COLOURS, inline_markup, png_bytes, png_uri, show
 
 
 @pytest.fixture
@@ -139,9 +139,18 @@ def test_lines_can_be_seen_on_white():
     assert all(contrast(colour, "#ffffff") > 3 for colour in COLOURS[:3])
 
 
-@pytest.mark.parametrize("css, ground", [(figures._LIGHT, "#ffffff"), (figures._DARK, "#14181e")])
-def test_text_is_legible_in_both_themes(css, ground):
-    colours = theme(css)
+def palettes():
+    """The colours of each theme, as in the style sheet: light, dark, and dark as the system asks."""
+    return [theme(block) for block in re.findall(r"\{([^{}]*--bk-fg:[^{}]*)\}", figures.BASE_CSS)]
+
+
+def test_the_dark_colours_are_the_same_whoever_asks_for_them():
+    assert len(palettes()) == 3 and palettes()[1] == palettes()[2]
+
+
+@pytest.mark.parametrize("which, ground", [(0, "#ffffff"), (1, "#14181e")])
+def test_text_is_legible_in_both_themes(which, ground):
+    colours = palettes()[which]
     for name in ("fg", "muted", "fwd", "bwd", "good"):
         for under in (ground, colours["--bk-box"], colours["--bk-data"], colours["--bk-loss"]):
             if name in ("muted", "good") and under not in (ground, colours["--bk-data"]):
@@ -149,6 +158,12 @@ def test_text_is_legible_in_both_themes(css, ground):
             assert contrast(colours[f"--bk-{name}"], under) >= 4.5, (name, under)
     assert contrast(colours["--bk-fg"], colours["--bk-hot"]) >= 4.5
     assert contrast(colours["--bk-line"], ground) >= 3
+
+
+def test_a_style_sheet_is_packed_and_says_the_same(monkeypatch):
+    sheet = "/* Why:\n   so. */\n.a :focus,\n.b {\n  color: red;\n  margin: 0 1px;\n}\n"
+    monkeypatch.setattr(figures, "read_static", lambda name: sheet)
+    assert figures.read_css("x.css") == ".a :focus,.b{color:red;margin:0 1px}"
 
 
 def test_a_uri_is_what_the_notebook_tests_mask(fig):

@@ -1,12 +1,11 @@
 """The table of chapters 7 to 9."""
 
-import math
 import re
 
 import pytest
 
-from common import growing_table as module
-from common.growing_table import growing_table, half_right
+from common.book import growing_table as module
+from common.book.growing_table import growing_table
 
 RUNS = {
     "addition/plain": {
@@ -61,10 +60,3 @@ def test_a_task_that_nobody_did_has_no_columns():
 def test_a_model_that_was_not_recorded_is_an_error():
     with pytest.raises(KeyError, match="nothing is recorded of 'other'; recorded models: plain, peeky"):
         growing_table(["other"])
-
-
-def test_half_right_is_read_off_between_the_epochs():
-    assert half_right([0.1, 0.3, 0.7]) == pytest.approx(2.5)
-    assert half_right([1.0]) == pytest.approx(0.5)
-    assert half_right([0.2, 0.5, 0.4]) == 2
-    assert math.isnan(half_right([0.1, 0.4]))

@@ -41,7 +41,7 @@ def good_cells():
         v4.new_markdown_cell(
             "**Learning goals.** To see. **What it needs:** school. 20 minutes to read, 30 to run."
         ),
-        code("import numpy as np\nfrom common.measured import measured"),
+        code("import numpy as np\nfrom common.book import measured"),
         code("measured('accuracy', 0.987654321012, 0.9, 1)", text("accuracy 0.9877 (expected 0.9 to 1)\n")),
         code("show(fig, alt='A line')", html(f'<figure><img alt="A line" src="{PICTURE}"></figure>')),
         code(

@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 from contourpy import contour_generator
 
-from common.interactive import Player, play
+from common.book.player import Player, play
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 
 SIZE = 360  # side of the picture, in its own units

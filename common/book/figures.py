@@ -30,6 +30,7 @@ import base64
 import html
 import io
 import re
+from importlib import resources
 from typing import Any
 
 import matplotlib as mpl
@@ -78,51 +79,20 @@ STYLE: dict[str, Any] = {
     "image.interpolation": "nearest",
 }
 
-# The theme of a page: the book's site sets data-theme, JupyterLab data-jp-theme-light, VS Code a class; a
-# page that says nothing follows the system. A figure paints its own ground: it is legible wherever it lands.
-_LIGHT = (
-    "--bk-bg:var(--pst-color-background,var(--jp-layout-color0,#fff));--bk-fg:#1f2328;--bk-muted:#57606a;"
-    "--bk-line:#6e7781;--bk-rule:#d0d7de;--bk-fwd:#0b5cad;--bk-bwd:#b13a00;--bk-box:#e9f1fa;--bk-data:#f3f4f6;"
-    "--bk-loss:#fbeadd;--bk-hot:#fff0b3;--bk-good:#116b3f"
-)
-_DARK = (
-    "--bk-bg:var(--pst-color-background,var(--jp-layout-color0,#14181e));--bk-fg:#e6edf3;--bk-muted:#a8b3bf;"
-    "--bk-line:#8b949e;--bk-rule:#3d444d;--bk-fwd:#79b8ff;--bk-bwd:#ffa366;--bk-box:#1c2d41;--bk-data:#262c36;"
-    "--bk-loss:#3d2817;--bk-hot:#4d3f00;--bk-good:#56d364"
-)
-BASE_CSS = (
-    f".book-figure{{{_LIGHT};margin:.5rem 0;color:var(--bk-fg);background:var(--bk-bg);text-align:center}}"
-    f"html[data-theme=dark] .book-figure,body[data-jp-theme-light=false] .book-figure,"
-    f"body.vscode-dark .book-figure{{{_DARK}}}"
-    "@media (prefers-color-scheme:dark){html:not([data-theme]) "
-    f"body:not([data-jp-theme-light]):not(.vscode-light) .book-figure{{{_DARK}}}}}"
-    ".book-figure img{display:block;margin:0 auto;max-width:100%;height:auto;box-sizing:border-box;"
-    "background:#fff!important;padding:.4rem!important;border:1px solid var(--bk-rule);border-radius:.4rem}"
-    ".book-figure figcaption{margin:.5rem auto 0;max-width:44rem;text-align:center;font-size:.92em;"
-    "line-height:1.45;font-family:inherit;font-weight:400;color:var(--bk-muted)}"
-    ".book-figure figcaption code{color:inherit;font-size:.95em}"
-    ".book-figure .bk-scroll{overflow-x:auto;max-width:100%}"
-    # The site's theme lays a pale card under every HTML output in dark mode; ours bring their own ground.
-    ".text_html:has(>.book-figure){background:none!important;padding:0!important}"
-    "@media print{.book-figure{break-inside:avoid}}"
-)
 
-# Tables and token strips (made in common.interactive).
-HTML_CSS = (
-    ".bk-strip{display:flex;flex-wrap:wrap;gap:.25rem .3rem;justify-content:center;line-height:1.5;"
-    "list-style:none;margin:.4rem 0;padding:0}"
-    ".bk-strip li{display:inline-block;margin:0;padding:.1em .4em;border-radius:.25em;color:#000;"
-    "border:1px solid var(--bk-line);white-space:pre}"
-    ".bk-strip li.bk-deep{color:#fff}.bk-strip small{display:block;font-size:.75em;text-align:center}"
-    ".book-figure .bk-table{margin:.4rem auto;border-collapse:collapse;font-size:.92em;color:var(--bk-fg);"
-    "background:none;width:auto;display:table}"
-    ".bk-table caption{caption-side:top;padding:.2rem;color:var(--bk-muted);font-size:1em}"
-    ".book-figure .bk-table tr:nth-child(n):nth-child(n){background:none}"
-    ".book-figure .bk-table th,.book-figure .bk-table td{padding:.25em .8em;border:0;text-align:left;"
-    "border-bottom:1px solid var(--bk-rule);color:inherit;background:none}"
-    ".book-figure .bk-table thead th{border-bottom:2px solid var(--bk-line)}"
-    ".book-figure .bk-table .bk-num{text-align:right;font-variant-numeric:tabular-nums}"
-)
+def read_static(name: str) -> str:
+    """The text of a file in ``common/book/static``."""
+    return resources.files("common.book").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def read_css(name: str) -> str:
+    """A style sheet of ``common/book/static``, packed, without comments: each output carries a copy."""
+    text = re.sub(r"/\*.*?\*/", "", read_static(name), flags=re.DOTALL)
+    return re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", text).replace(";}", "}").strip()
+
+
+BASE_CSS = read_css("base.css")
+TABLES_CSS = read_css("tables.css")
 
 
 def use_style() -> None:
@@ -145,7 +115,7 @@ def show(
     Parameters
     ----------
     figure : matplotlib Figure or Axes, or str
-        What to show. A string is taken as HTML (see :func:`common.interactive.table`).
+        What to show. A string is taken as HTML (see :func:`common.book.tables.table`).
     alt : str
         What a reader who cannot see the picture should know. Required, except for HTML, which reads itself.
     caption : str, optional
@@ -165,7 +135,7 @@ def show(
     if isinstance(figure, str):
         label = attribute(require_alt(alt)) if alt is not None else "scrolls sideways where it is too wide"
         body = f'<div class="bk-scroll" tabindex="0" role="group" aria-label="{label}">{figure}</div>'
-        css = HTML_CSS
+        css = TABLES_CSS
     else:
         fig, css = as_figure(figure), ""
         body = image_tag(png_uri(fig, dpi=dpi), require_alt(alt))

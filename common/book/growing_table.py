@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from common.interactive import Measured, table
-from common.scale import recorded
+from common.book.results import recorded
+from common.book.tables import Measured, table
 
 TASKS = {"addition": "sums right, %", "dates": "dates right, %"}
 LABELS = {
@@ -120,24 +118,3 @@ def parameters(model: Mapping[str, Runs]) -> str:
     """How many numbers the model learns, for each task (the tasks have different characters)."""
     counts = [next(iter(model[task].values()))["parameters"] for task in TASKS if task in model]
     return " and ".join(f"{count:,}" for count in dict.fromkeys(counts))
-
-
-def half_right(curve: Sequence[float]) -> float:
-    """After how many epochs half of the answers are right, read off between the epochs.
-
-    Parameters
-    ----------
-    curve : sequence of float
-        The share of right answers after each epoch.
-
-    Returns
-    -------
-    float
-        NaN if they never are. Before the first epoch none is right.
-    """
-    shares = np.array([0.0, *curve])
-    if shares.max() < 0.5:
-        return float("nan")
-    after = int(np.argmax(shares >= 0.5))  # the first epoch with half or more
-    low, high = shares[after - 1 : after + 1]
-    return float(after - 1 + (0.5 - low) / (high - low))

@@ -12,14 +12,9 @@ The reader steps through: first each node computes its value, then the gradient 
 each node hands it back. The picture shows every value and every gradient that is known so far, lights up the
 node at work, and a sentence below says what the node does with the numbers.
 
-Operations: ``add``, ``subtract``, ``multiply``, ``matmul``, ``sum``, ``repeat``, ``exp``, ``log``,
-``sigmoid``, ``tanh``, ``relu``, ``mean_square``, ``softmax_with_loss``. Values are numbers or small arrays,
-in float64. Nothing broadcasts in silence: a bias goes through ``repeat`` first, because that is where its
-gradient is summed.
-
-When the output is not one number, ``upstream`` says which gradient the rest of the network hands back::
-
-    stepper(g, y, upstream=[[1.0, -1.0]])
+Operations: ``add``, ``multiply``, ``matmul``, ``sum``, ``repeat``, ``sigmoid``, ``mean_square``. Values are
+numbers or small arrays, in float64; the last is one number. Nothing broadcasts in silence: a bias goes
+through ``repeat`` first, because that is where its gradient is summed.
 
 :meth:`Graph.gradients` gives the gradients as arrays, for a check.
 """
@@ -32,8 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from common.diagrams import SMALL, TEXT, Diagram, Label
-from common.interactive import Player
+from common.book.diagrams import SMALL, TEXT, Diagram, Label
+from common.book.player import Player
+
+TITLE = "a computational graph"
 
 
 @dataclass(eq=False)
@@ -83,24 +80,6 @@ class Graph:
             text,
             _two(a, b, "+"),
             lambda g: f"passes the gradient on unchanged: {_flat(g)} to {a.name} and to {b.name}.",
-        )
-
-    def subtract(self, a: Node, b: Node, name: str | None = None) -> Node:
-        """Subtract `b` from `a`."""
-        self._check("subtract", a, b, same=True)
-        return self._op(
-            "−",
-            "−",
-            (a, b),
-            a.value - b.value,
-            lambda g: (g, -g),
-            name,
-            f"{a.name} − {b.name}",
-            _two(a, b, "−"),
-            lambda g: (
-                f"passes the gradient on: {_flat(g)} to {a.name}, and with the sign turned, "
-                f"{_flat(-g)}, to {b.name}."
-            ),
         )
 
     def multiply(self, a: Node, b: Node, name: str | None = None) -> Node:
@@ -157,23 +136,17 @@ class Graph:
             says,
         )
 
-    def sum(self, a: Node, axis: int | None = None, name: str | None = None) -> Node:
-        """Sum over one axis, or over everything."""
+    def sum(self, a: Node, name: str | None = None) -> Node:
+        """Sum all the numbers of a value."""
         self._check("sum", a)
-
-        def back(g: np.ndarray) -> tuple[np.ndarray, ...]:
-            wide = g if axis is None else np.expand_dims(g, axis)
-            return (np.broadcast_to(wide, a.value.shape).copy(),)
-
-        over = "all its numbers" if axis is None else f"axis {axis}"
         return self._op(
             "sum",
             "sum",
             (a,),
-            np.sum(a.value, axis=axis),
-            back,
+            np.sum(a.value),
+            lambda g: (np.full_like(a.value, g),),
             name,
-            f"sum of {a.name} over {over}",
+            f"sum of {a.name} over all its numbers",
             None,
             lambda g: f"hands the same gradient, {_flat(g)}, to every number that was summed: it *repeats*.",
         )
@@ -198,59 +171,20 @@ class Graph:
             ),
         )
 
-    def exp(self, a: Node, name: str | None = None) -> Node:
-        """Raise e to a value."""
-        y = np.exp(a.value)
-        return self._unary("exp", "exp", a, y, y, name, f"exp({a.name})", "its own output", _factor)
-
-    def log(self, a: Node, name: str | None = None) -> Node:
-        """Take the natural logarithm of a value above 0."""
-        if not np.all(a.value > 0):
-            raise ValueError(f"log of {a.name} = {_flat(a.value)}; every number should be above 0.")
-        slope = 1 / a.value
-        return self._unary(
-            "log",
-            "log",
-            a,
-            np.log(a.value),
-            slope,
-            name,
-            f"log({a.name})",
-            f"1 / {a.name}",
-            lambda y: f"1 / {_factor(a.value)}",
-        )
-
     def sigmoid(self, a: Node, name: str | None = None) -> Node:
         """Apply the sigmoid function."""
+        self._check("sigmoid", a)
         y = np.exp(-np.logaddexp(0.0, -a.value))  # 1 / (1 + exp(-a)), which cannot overflow this way
-        local = "its output times one minus its output"
-        return self._unary(
-            "sigmoid",
-            "σ",
-            a,
-            y,
-            y * (1 - y),
-            name,
-            f"σ({a.name})",
-            local,
-            lambda y: f"{_number(y)} · (1 − {_number(y)})",
-        )
+        slope = y * (1 - y)
 
-    def tanh(self, a: Node, name: str | None = None) -> Node:
-        """Apply the hyperbolic tangent."""
-        y = np.tanh(a.value)
-        local = "one minus its output squared"
-        return self._unary(
-            "tanh", "tanh", a, y, 1 - y**2, name, f"tanh({a.name})", local, lambda y: f"(1 − {_factor(y)}²)"
-        )
+        def says(g: np.ndarray) -> str:
+            rule = "passes back the gradient times its output times one minus its output"
+            if g.size > 1:
+                return f"{rule}: {_flat(g * slope)}."
+            return f"{rule}: {_number(g)} · {_number(y)} · (1 − {_number(y)}) = {_number(g * slope)}."
 
-    def relu(self, a: Node, name: str | None = None) -> Node:
-        """Keep what is above 0."""
-        on = (a.value > 0).astype(float)
-        local = "1 where its input was above 0, and 0 elsewhere"
-        return self._unary(
-            "ReLU", "ReLU", a, a.value * on, on, name, f"ReLU({a.name})", local, lambda y: _number(on)
-        )
+        formula = f"σ({a.name})"
+        return self._op("sigmoid", "σ", (a,), y, lambda g: (g * slope,), name, formula, None, says)
 
     def mean_square(self, y: Node, t: Node, name: str | None = None) -> Node:
         """Take the mean of the squared differences between outputs `y` and targets `t`."""
@@ -274,32 +208,6 @@ class Graph:
             f"mean of ({y.name} − {t.name})²",
             None,
             says,
-        )
-
-    def softmax_with_loss(self, s: Node, t: Node, name: str | None = None) -> Node:
-        """Take softmax of scores ``(N, C)``, and the mean cross entropy with one-hot targets ``(N, C)``."""
-        self._check("softmax_with_loss", s, t, same=True)
-        if s.value.ndim != 2:
-            raise ValueError(
-                f"{s.name} has shape {s.value.shape}; softmax_with_loss takes scores of shape (N, C)."
-            )
-        shifted = s.value - s.value.max(axis=1, keepdims=True)
-        log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        n = len(s.value)
-        gap = (np.exp(log_y) - t.value) / n
-        size = "" if n == 1 else f", divided by the {n} examples of the batch"
-        return self._op(
-            "softmax with loss",
-            "softmax\nand loss",
-            (s, t),
-            -(t.value * log_y).sum() / n,
-            lambda g: (g * gap, -g * log_y / n),
-            name,
-            f"cross entropy of softmax({s.name}) and {t.name}",
-            None,
-            lambda g: (
-                f"passes back y − {t.name}{size}, where y is the softmax of {s.name}: {_flat(g * gap)}."
-            ),
         )
 
     # ------------------------------------------------------------------ the machinery
@@ -352,28 +260,6 @@ class Graph:
         text = f"{name} = {formula}{middle} = {_flat(value)}"
         return self._add(Node(name, value, op, symbol, inputs, True, backward, text, says))
 
-    def _unary(
-        self,
-        op: str,
-        symbol: str,
-        a: Node,
-        y: np.ndarray,
-        slope: np.ndarray,
-        name: str | None,
-        formula: str,
-        local: str,
-        numbers: Callable[[np.ndarray], str],
-    ) -> Node:
-        self._check(op, a)
-
-        def says(g: np.ndarray) -> str:
-            rule = f"passes back the gradient times {local}"
-            if g.size > 1:
-                return f"{rule}: {_flat(g * slope)}."
-            return f"{rule}: {_number(g)} · {numbers(y)} = {_number(g * slope)}."
-
-        return self._op(op, symbol, (a,), y, lambda g: (g * slope,), name, formula, None, says)
-
     def order(self, output: Node) -> list[Node]:
         """Return the values that `output` depends on, in the order in which they are computed."""
         self._check("order", output)
@@ -385,25 +271,18 @@ class Graph:
                 stack.extend(node.inputs)
         return [node for node in self.nodes if id(node) in needed]
 
-    def gradients(self, output: Node, upstream: Any = None) -> dict[str, np.ndarray]:
+    def gradients(self, output: Node) -> dict[str, np.ndarray]:
         """Return the gradient of `output` for each value it depends on, by name."""
-        return self._backward(output, upstream)[-1][1]
+        return self._backward(output)[-1][1]
 
-    def _backward(self, output: Node, upstream: Any) -> list[tuple[Node | None, dict[str, np.ndarray]]]:
+    def _backward(self, output: Node) -> list[tuple[Node | None, dict[str, np.ndarray]]]:
         """Return what is known at the start of the way back, and after each operation."""
-        if upstream is None:
-            if output.value.ndim:
-                raise ValueError(
-                    f"{output.name} has shape {output.value.shape}; give upstream, the gradient that "
-                    "comes back to it, or end the graph in one number."
-                )
-            upstream = 1.0
-        start = _array("upstream", upstream)
-        if start.shape != output.value.shape:
+        if output.value.ndim:
             raise ValueError(
-                f"upstream has shape {start.shape}; it should be {output.value.shape}, as {output.name}."
+                f"{output.name} has shape {output.value.shape}; the graph should end in one number, for "
+                "instance the sum() of it."
             )
-        known = {output.name: start}
+        known = {output.name: np.array(1.0)}
         states: list[tuple[Node | None, dict[str, np.ndarray]]] = [(None, dict(known))]
         for node in reversed(self.order(output)):
             if node.backward is None:
@@ -427,7 +306,7 @@ class Step:
     text: str
 
 
-def steps(graph: Graph, output: Node, upstream: Any = None) -> list[Step]:
+def steps(graph: Graph, output: Node) -> list[Step]:
     """Return the steps of a forward and a backward pass."""
     order = graph.order(output)
     given = {node.name for node in order if not node.op}
@@ -443,14 +322,9 @@ def steps(graph: Graph, output: Node, upstream: Any = None) -> list[Step]:
         text = f"Forward {i + 1} of {len(operations)}. *{node.op} node:* {node.formula}."
         out.append(Step(set(given), {}, node, False, text))
     seen: dict[str, int] = {output.name: 1}
-    target = output.name if output.value.ndim == 0 else "L"
-    for i, (node, known) in enumerate(graph._backward(output, upstream)):
+    for i, (node, known) in enumerate(graph._backward(output)):
         if node is None:
-            begin = known[output.name]
-            if upstream is None:
-                text = f"The way back starts at the end: ∂{target}/∂{target} = 1."
-            else:
-                text = f"The way back starts with the gradient that arrives at {output.name}: {_flat(begin)}."
+            text = f"The way back starts at the end: ∂{output.name}/∂{output.name} = 1."
         else:
             assert node.says is not None
             text = f"Backward {i} of {len(operations)}. *{node.op} node:* {node.says(known[node.name])}"
@@ -467,10 +341,8 @@ def stepper(
     graph: Graph,
     output: Node,
     *,
-    upstream: Any = None,
     caption: str | None = None,
     name: str | None = None,
-    title: str = "a computational graph",
 ) -> Player:
     """Return a figure in which the reader steps through the graph, forward and backward.
 
@@ -479,33 +351,28 @@ def stepper(
     graph : Graph
         The graph.
     output : Node
-        Where the forward pass ends and the backward pass begins.
-    upstream : array, optional
-        The gradient that arrives at `output`; 1 if `output` is one number.
+        The one number where the forward pass ends and the backward pass begins.
     caption, name
-        As for :func:`common.interactive.play`.
-    title : str
-        A few words for the text alternative: what graph it is.
+        As for :class:`common.book.player.Player`.
 
     Returns
     -------
     Player
         End the cell with it.
     """
-    all_steps = steps(graph, output, upstream)
-    target = output.name if output.value.ndim == 0 else "L"
-    picture = _Picture(graph, output, target, title, all_steps[-1].gradients)
+    all_steps = steps(graph, output)
+    picture = _Picture(graph, output, all_steps[-1].gradients)
 
     def alt(step: int) -> str:
         now = all_steps[step]
         values = "; ".join(f"{n.name} = {_flat(n.value)}" for n in picture.order if n.name in now.values)
-        back = "; ".join(f"∂{target}/∂{key} = {_flat(g)}" for key, g in now.gradients.items())
+        back = "; ".join(f"∂{output.name}/∂{key} = {_flat(g)}" for key, g in now.gradients.items())
         text = now.text.replace("*", "")
-        return f"{title}. {text} Values: {values}." + (f" Gradients: {back}." if back else "")
+        return f"{TITLE}. {text} Values: {values}." + (f" Gradients: {back}." if back else "")
 
     return Player(
-        lambda step: picture.draw(all_steps[step]).svg(),
-        {"step": range(len(all_steps))},
+        lambda step: picture.draw(all_steps[step]),
+        step=range(len(all_steps)),
         alt=alt,
         # A formula breaks at a sum or in an array, not inside a product.
         note=lambda step: (
@@ -522,14 +389,10 @@ def stepper(
 class _Picture:
     """The graph laid out once: columns by depth, rows by the given values, boxes of their final size."""
 
-    def __init__(
-        self, graph: Graph, output: Node, target: str, title: str, gradients: dict[str, np.ndarray]
-    ) -> None:
+    def __init__(self, graph: Graph, output: Node, gradients: dict[str, np.ndarray]) -> None:
         self.gradients = gradients
         self.order = graph.order(output)
         self.output = output
-        self.target = target
-        self.title = title
         depth: dict[int, int] = {}
         for node in self.order:
             depth[id(node)] = 1 + max(depth[id(source)] for source in node.inputs) if node.op else 0
@@ -583,7 +446,7 @@ class _Picture:
     def _lines(self, node: Node, value: bool, gradient: np.ndarray | None) -> list[tuple[str, str]]:
         """Return the text of a box, with empty lines where nothing is known yet."""
         wanted = node.wants_gradient
-        partial = f"∂{self.target}/∂{node.name}"
+        partial = f"∂{self.output.name}/∂{node.name}"
         if node.value.ndim == 0:
             lines = [(f"{node.name} = {_number(node.value)}" if value else node.name, "s")]
             if wanted:
@@ -606,7 +469,7 @@ class _Picture:
 
     def draw(self, step: Step) -> Diagram:
         """Return the picture at one step."""
-        d = Diagram(self.title, column=1, row=1)
+        d = Diagram(TITLE, column=1, row=1)
         for node in self.order:
             key = node.name
             lines = self._lines(node, key in step.values, step.gradients.get(key))

@@ -1,10 +1,4 @@
-"""One notebook, two scales, and the results of the long runs.
-
-Every chapter runs at two scales from the same cells. ``BOOK_SCALE=quick`` (the default) takes seconds, and
-its outputs are the ones in the book. ``BOOK_SCALE=full`` takes hours, or minutes on a GPU. A cell asks for
-the value that fits:
-
-    epochs = scale(quick=3, full=40)
+"""Results of the long runs, each with how it came about.
 
 What a full run measured is kept in ``data/results/<name>.json`` with its seed, machine, date and command. The
 notebook shows it beside the quick run with :func:`recorded`. A number that nobody ran appears nowhere.
@@ -18,38 +12,12 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
-
-SCALES = ("quick", "full")
-RESULTS = Path(__file__).resolve().parent.parent / "data" / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 
 # Without these four, nobody could run the same thing again.
 PROVENANCE = ("seed", "machine", "date", "command")
-
-
-def current_scale() -> str:
-    """Return ``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says.
-
-    Raises
-    ------
-    ValueError
-        If ``BOOK_SCALE`` is set to anything else.
-    """
-    name = os.environ.get("BOOK_SCALE", "").strip() or "quick"
-    if name not in SCALES:
-        raise ValueError(f"BOOK_SCALE is {name!r}; it should be 'quick' or 'full'")
-    return name
-
-
-def scale(*, quick: T, full: T) -> T:
-    """Return the value for the current scale.
-
-    >>> scale(quick=3, full=40)  # with BOOK_SCALE not set
-    3
-    """
-    return quick if current_scale() == "quick" else full
 
 
 def recorded(name: str) -> dict[str, Any]:

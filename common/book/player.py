@@ -23,13 +23,14 @@ What an author should know:
 - One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words
   or sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
 - ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
-  :class:`common.diagrams.Diagram`. HTML frames are small: see :func:`token_strip` and :func:`table`.
+  :class:`common.book.diagrams.Diagram`. HTML frames are small: see
+  :mod:`common.book.tables`.
 - ``alt`` is required: a function of the same parameters, or a string with their names in braces.
 - ``note``, alike but optional, is a sentence shown under the picture, which changes with the frame.
 - Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
   choose any value between the smallest and the largest. ``live`` says otherwise:
   ``live={"epoch": range(301)}`` offers more values, ``live={"word": str}`` lets the reader type any text.
-- A figure may take 900 kB (``max_bytes``), so that a page stays under 3 MB: 20 to 40 plots, or hundreds of
+- A figure may take 900 kB, so that a page stays under 3 MB: 20 to 40 plots, or hundreds of
   tables.
 - ``seconds`` is the time that play shows each frame.
 """
@@ -42,219 +43,40 @@ import html
 import itertools
 import json
 import math
-import numbers
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 
-from common.diagrams import DIAGRAM_CSS
-from common.figures import (
+from common.book.diagrams import DIAGRAM_CSS
+from common.book.figures import (
     BASE_CSS,
-    HTML_CSS,
+    TABLES_CSS,
     as_figure,
     attribute,
     figure_html,
     image_tag,
     inline_markup,
     png_uri,
+    read_css,
+    read_static,
     require_alt,
     require_name,
 )
+from common.book.tables import is_number
 
 MAX_BYTES = 900_000
 MAX_FRAMES = 400
 FRAME_DPI = 100
 
-PLAYER_CSS = (
-    ".book-player{position:relative;margin:1rem 0;border:1px solid var(--bk-rule);border-radius:.5rem;"
-    "padding:.8rem}"
-    ".bk-mark{position:absolute;top:-.7em;right:.9rem;padding:.05em .6em;border-radius:1em;font-size:.78rem;"
-    "font-weight:600;line-height:1.5;color:var(--bk-bg);background:var(--bk-fwd)}"
-    ".bk-stage{overflow-x:auto;max-width:100%}.book-player .bk-stage img{border:0}"
-    ".bk-controls{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;justify-content:center;"
-    "margin:.6rem auto 0;max-width:44rem;font-size:.92rem}.bk-controls[hidden]{display:none}"
-    ".bk-controls label{display:flex;flex:1 1 16rem;min-width:0;max-width:100%;"
-    "gap:.6rem;align-items:center;margin:0;font-weight:600}"
-    ".bk-controls input{flex:1;min-width:6rem;height:2rem;accent-color:var(--bk-fwd);margin:0}"
-    ".bk-controls select{flex:1 1 0;min-width:0;width:100%;min-height:2.1rem;font:inherit;font-weight:400;"
-    "color:var(--bk-fg);background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
-    ".bk-value{min-width:3em;text-align:left;font-variant-numeric:tabular-nums;font-weight:400}"
-    ".bk-buttons{display:flex;gap:.4rem}"
-    ".bk-controls button{min-height:2.1rem;padding:.1rem .7rem;font:inherit;color:var(--bk-fg);"
-    "cursor:pointer;"
-    "background:var(--bk-data);border:1px solid var(--bk-line);border-radius:.3rem}"
-    ".bk-controls button[aria-disabled=true]{color:var(--bk-muted);border-style:dashed;cursor:default}"
-    ".bk-controls :focus-visible,.bk-stage:focus-visible{outline:3px solid var(--bk-fwd);outline-offset:2px}"
-    ".book-figure .bk-note{margin:.5rem auto 0;max-width:44rem;min-height:3em;text-align:center;"
-    "text-wrap:balance}"
-    ".bk-hidden{position:absolute;width:1px;height:1px;margin:-1px;padding:0;overflow:hidden;"
-    "clip-path:inset(50%);white-space:nowrap;border:0}"
-    "@media (prefers-reduced-motion:reduce){.bk-controls .bk-play{display:none}}"
-    "@media print{.bk-controls,.bk-mark{display:none}}"
-)
+PLAYER_CSS = read_css("player.css")
 
 # One small program serves every figure on the page: each run takes up the figures that no run has taken up
 # yet. A picture that repeats an earlier one is stored as a reference, "data:image/png;base64,=<frame>",
 # because the notebook tests then see the same text whether or not two pictures came out equal on that
 # machine.
-PLAYER_JS = r"""
-(function () {
-  "use strict";
-  document.querySelectorAll("figure.book-player:not([data-ready])").forEach(function (figure) {
-    figure.setAttribute("data-ready", "");
-    var data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-    var stage = figure.querySelector(".bk-stage"), image = stage.querySelector("img.bk-frame");
-    var live = figure.querySelector("[aria-live]"), controls = figure.querySelector(".bk-controls");
-    var templates = figure.querySelectorAll("template"), at = data.start.slice(), timer = null;
-    var inputs = figure.querySelectorAll("[data-axis]"), play = figure.querySelector(".bk-play");
-    var lead = data.lead, still = window.matchMedia("(prefers-reduced-motion: reduce)");
-    function show() {
-      var i = 0;
-      at.forEach(function (position, axis) { i = i * data.labels[axis].length + position; });
-      if (image) {
-        var again = /,=(\d+)$/.exec(data.images[i]);
-        image.src = data.images[again ? +again[1] : i];
-        image.alt = data.alts[i];
-      } else {
-        stage.replaceChildren(templates[data.frames[i]].content.cloneNode(true));
-        stage.setAttribute("aria-label", data.alts[i]);
-        // Where the picture is wider than the screen, what is lit up comes into view.
-        var lit = stage.querySelector(".hot"), room = stage.clientWidth;
-        if (lit && stage.scrollWidth > room) {
-          var box = lit.getBoundingClientRect(), left = stage.getBoundingClientRect().left;
-          stage.scrollLeft += box.left + box.width / 2 - left - room / 2;
-        }
-      }
-      live.textContent = data.alts[i];
-      if (data.notes) { live.innerHTML = data.notes[i]; }
-      inputs.forEach(function (input) {
-        var axis = +input.dataset.axis, label = data.labels[axis][at[axis]];
-        if (input.tagName === "SELECT") { input.selectedIndex = at[axis]; return; }
-        input.value = at[axis];
-        input.setAttribute("aria-valuetext", label);
-        input.closest("label").querySelector(".bk-value").textContent = label;
-      });
-      figure.querySelectorAll("[data-step]").forEach(function (button) {
-        var next = at[lead] + (+button.dataset.step);
-        button.setAttribute("aria-disabled", next < 0 || next >= data.labels[lead].length ? "true" : "false");
-      });
-    }
-    function move(axis, position) {
-      if (position < 0 || position >= data.labels[axis].length) { return false; }
-      at[axis] = position;
-      show();
-      return true;
-    }
-    function stop() {
-      clearInterval(timer);
-      timer = null;
-      live.setAttribute("aria-live", "polite");
-      if (play) { play.textContent = play.dataset.play; }
-    }
-    function start() {
-      if (still.matches) { move(lead, at[lead] + 1); return; }
-      if (at[lead] === data.labels[lead].length - 1) { move(lead, 0); }
-      live.setAttribute("aria-live", "off");
-      play.textContent = play.dataset.pause;
-      timer = setInterval(function () { if (!move(lead, at[lead] + 1)) { stop(); } }, data.wait);
-    }
-    inputs.forEach(function (input) {
-      input.addEventListener("input", function () {
-        stop();
-        move(+input.dataset.axis, input.tagName === "SELECT" ? input.selectedIndex : +input.value);
-      });
-    });
-    figure.querySelectorAll("[data-step]").forEach(function (button) {
-      button.addEventListener("click", function () {
-        stop();
-        move(lead, at[lead] + (+button.dataset.step));
-      });
-    });
-    if (play) { play.addEventListener("click", function () { if (timer) { stop(); } else { start(); } }); }
-    // JupyterLab's shortcuts would take the arrow keys from the slider and Enter from the buttons.
-    figure.querySelectorAll("input, select, button, .bk-stage").forEach(function (element) {
-      element.setAttribute("data-lm-suppress-shortcuts", "true");
-    });
-    show();
-    controls.hidden = false;
-  });
-})();
-"""
-
-
-def play(
-    draw: Callable[..., Any],
-    *,
-    alt: str | Callable[..., str] | None = None,
-    caption: str | None = None,
-    note: str | Callable[..., str] | None = None,
-    name: str | None = None,
-    start: Mapping[str, Any] | None = None,
-    live: Mapping[str, Any] | None = None,
-    labels: Mapping[str, str] | None = None,
-    seconds: float = 0.5,
-    dpi: float = FRAME_DPI,
-    max_bytes: int = MAX_BYTES,
-    **parameters: Any,
-) -> Player:
-    """Make a figure with one or two parameters that the reader moves.
-
-    Parameters
-    ----------
-    draw : callable
-        Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
-    alt : callable or str
-        The text alternative of each frame: called with the same values, or a string with ``{parameter}``.
-    caption : str, optional
-        Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
-    note : callable or str, optional
-        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
-    name : str, optional
-        The HTML id of the figure. Made from the content if not given.
-    start : dict, optional
-        The values shown first; the first of each parameter if not given.
-    live : dict, optional
-        What a live kernel offers for a parameter: other values, or ``str`` for any text.
-    labels : dict, optional
-        What a parameter is called on the page, where its name in Python is not good enough.
-    seconds : float
-        How long play shows each frame.
-    dpi : float
-        Dots per inch of matplotlib frames.
-    max_bytes : int
-        The most that the output may take.
-    **parameters
-        One or two: the name, and its values.
-
-    Returns
-    -------
-    Player
-        End the cell with it, or pass it to ``display``.
-
-    Raises
-    ------
-    ValueError
-        If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
-        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
-    TypeError
-        If `draw` cannot be called or returns something that cannot be shown.
-    """
-    return Player(
-        draw,
-        parameters,
-        alt=alt,
-        caption=caption,
-        note=note,
-        name=name,
-        start=start,
-        live=live,
-        labels=labels,
-        seconds=seconds,
-        dpi=dpi,
-        max_bytes=max_bytes,
-    )
+PLAYER_JS = "\n" + read_static("player.js")
 
 
 class Axis:
@@ -269,14 +91,14 @@ class Axis:
             self.numeric = False
         else:
             self.values = self._listed(name, values)
-            self.numeric = all(_is_number(value) for value in self.values)
+            self.numeric = all(is_number(value) for value in self.values)
             self.texts = [_text(value) for value in self.values]
             if self.numeric and len(set(self.texts)) < len(self.texts):
                 self.texts = [repr(value) for value in self.values]
         if not self.values:
             raise ValueError(f"{name} has no values; it should have at least two.")
         for value in self.values:
-            if _is_number(value) and not math.isfinite(value):
+            if is_number(value) and not math.isfinite(value):
                 raise ValueError(f"{name} holds {value}; its values should be finite numbers.")
         seen: set[str] = set()
         for text in self.texts:
@@ -303,11 +125,11 @@ class Axis:
             for value in values
         ]
         words = [isinstance(value, str) for value in listed]
-        if not all(words) and not all(_is_number(value) for value in listed):
+        if not all(words) and not all(is_number(value) for value in listed):
             odd = next(
                 value
                 for value in listed
-                if isinstance(value, str) != words[0] or not (isinstance(value, str) or _is_number(value))
+                if isinstance(value, str) != words[0] or not (isinstance(value, str) or is_number(value))
             )
             raise TypeError(
                 f"{name} holds {odd!r}; its values should be all numbers or all words "
@@ -315,34 +137,79 @@ class Axis:
             )
         return listed
 
+    def exact(self, value: Any) -> Any:
+        """The own value that a slider's differs from by rounding alone (10 ** log10(30) is not 30), or it."""
+        if not self.numeric or not isinstance(value, float):
+            return value
+        return next((own for own in self.values if math.isclose(own, value, rel_tol=1e-12)), value)
+
     def index(self, value: Any) -> int:
         """Return the position of a value, or of what the reader sees for it."""
         for position, (own, text) in enumerate(zip(self.values, self.texts)):
-            if text == value or (own is value) or (_is_number(value) and _is_number(own) and own == value):
+            if text == value or (own is value) or (is_number(value) and is_number(own) and own == value):
                 return position
         raise ValueError(f"start gives {self.name}={value!r}; it should be one of its values: {self.texts}.")
 
 
 class Player:
-    """What :func:`play` returns: frames for a static page and, on demand, widgets for a live kernel."""
+    """A figure with one or two parameters that the reader moves; end the cell with it.
+
+    It has frames for a static page and, on demand, widgets for a live kernel. Chapters call it ``play``.
+
+    Parameters
+    ----------
+    draw : callable
+        Called as ``draw(**values)``. Returns a matplotlib Figure, a string of HTML or SVG, or a Diagram.
+    alt : callable or str
+        The text alternative of each frame: called with the same values, or a string with ``{parameter}``.
+    caption : str, optional
+        Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
+    note : callable or str, optional
+        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
+    name : str, optional
+        The HTML id of the figure. Made from the content if not given.
+    start : dict, optional
+        The values shown first; the first of each parameter if not given.
+    live : dict, optional
+        What a live kernel offers for a parameter: other values, or ``str`` for any text.
+    labels : dict, optional
+        What a parameter is called on the page, where its name in Python is not good enough.
+    seconds : float
+        How long play shows each frame.
+    dpi : float
+        Dots per inch of matplotlib frames.
+    mark : str
+        The word on the frame that says that the figure moves.
+    texts : dict, optional
+        What the reader sees for each value of a parameter with numbers, where the number is not good enough.
+    **parameters
+        One or two: the name, and its values.
+
+    Raises
+    ------
+    ValueError
+        If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
+        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
+    TypeError
+        If `draw` cannot be called or returns something that cannot be shown.
+    """
 
     def __init__(
         self,
         draw: Callable[..., Any],
-        parameters: Mapping[str, Any],
         *,
-        alt: Any = None,
+        alt: str | Callable[..., str] | None = None,
         caption: str | None = None,
-        note: Any = None,
+        note: str | Callable[..., str] | None = None,
         name: str | None = None,
         start: Mapping[str, Any] | None = None,
         live: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         seconds: float = 0.5,
         dpi: float = FRAME_DPI,
-        max_bytes: int = MAX_BYTES,
         mark: str = "move me",
         texts: Mapping[str, Sequence[str]] | None = None,
+        **parameters: Any,
     ) -> None:
         if not callable(draw):
             raise TypeError(f"draw is a {type(draw).__name__}; it should be a function of the parameters.")
@@ -367,7 +234,6 @@ class Player:
         self.live = dict(live or {})
         self.seconds = _positive("seconds", seconds)
         self.dpi = _positive("dpi", dpi)
-        self.max_bytes = int(_positive("max_bytes", max_bytes))
         self.mark = mark
         self.start = [axis.index((start or {}).get(axis.name, axis.values[0])) for axis in self.axes]
         self.count = math.prod(len(axis.values) for axis in self.axes)
@@ -461,20 +327,20 @@ class Player:
             used += 0 if frame in first else len(frame.encode())
             first.setdefault(frame, len(self.frames))
             self.frames.append(frame)
-            if used > self.max_bytes:
+            if used > MAX_BYTES:
                 raise self._too_big(used, len(self.frames))
         self.draw_seconds = (time.perf_counter() - began) / self.count
         self.first = first
         self.is_image = self.frames[0].startswith("data:")
         self.html = self._build()
-        if len(self.html.encode()) > self.max_bytes:
+        if len(self.html.encode()) > MAX_BYTES:
             raise self._too_big(len(self.html.encode()), self.count)
 
     def _too_big(self, used: int, drawn: int) -> ValueError:
-        fit = max(1, int(self.max_bytes * drawn / used))
+        fit = max(1, int(MAX_BYTES * drawn / used))
         return ValueError(
             f"{self.count} frames were asked for, and the first {drawn} take {used / 1000:.0f} kB, more "
-            f"than the {self.max_bytes / 1000:.0f} kB of max_bytes; about {fit} would fit: give fewer "
+            f"than the {MAX_BYTES / 1000:.0f} kB that a figure may take; about {fit} would fit: give fewer "
             "values, or make each frame smaller (figsize, dpi, or HTML for a plot)."
         )
 
@@ -521,7 +387,9 @@ class Player:
             )
         text = self.notes[at] if self.notes else html.escape(self.alts[at], quote=False)
         kind = "bk-note" if self.notes else "bk-hidden"
-        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        # "</script" in a text would end the script element, and "<!--<script" would keep it open.
+        packed = packed.replace("</", "<\\/").replace("<!", "\\u003c!")
         parts = [
             f'<span class="bk-mark" aria-hidden="true">▶︎ {self.mark}</span>',
             stage,
@@ -549,7 +417,8 @@ class Player:
     def _frame_css(frames: Sequence[str]) -> str:
         """Return the style sheets that the frames use, and no more: each output carries its own."""
         css = DIAGRAM_CSS if any("bk-svg" in frame for frame in frames) else ""
-        return css + (HTML_CSS if any("bk-strip" in frame or "bk-table" in frame for frame in frames) else "")
+        cells = any("bk-strip" in frame or "bk-table" in frame for frame in frames)
+        return css + (TABLES_CSS if cells else "")
 
     def _controls(self) -> str:
         controls = []
@@ -619,6 +488,9 @@ class Player:
         return bundle
 
 
+play = Player
+
+
 class _LivePlayer:
     """The widgets: a control for each parameter, and the picture below, drawn again when a control moves."""
 
@@ -630,10 +502,13 @@ class _LivePlayer:
         # Drawing while the slider moves is pleasant when it is fast, and a queue of work when it is not.
         quick = player.draw_seconds < 0.15
         self.controls: dict[str, Any] = {}
+        self.offered: dict[str, Axis] = {}
         rows = []
-        for i, axis in enumerate(player.axes):
-            control = _live_control(widgets, axis, player.start[i], player.live.get(axis.name), quick)
-            self.controls[axis.name] = control
+        for axis, position in zip(player.axes, player.start):
+            live = player.live.get(axis.name)
+            offered = axis if live is None or live is str else Axis(axis.name, live, axis.label)
+            control = _live_control(widgets, offered, axis.values[position], live is str, quick)
+            self.controls[axis.name], self.offered[axis.name] = control, offered
             control.observe(self.refresh, "value")
             rows.append(control)
         lead = player.axes[player.lead]
@@ -659,7 +534,7 @@ class _LivePlayer:
         return play
 
     def refresh(self, change: Any = None) -> None:
-        values = {name: control.value for name, control in self.controls.items()}
+        values = {name: self.offered[name].exact(control.value) for name, control in self.controls.items()}
         try:
             self.picture.value = self.player.show_values(**values)
         except (
@@ -672,20 +547,17 @@ class _LivePlayer:
             )
 
 
-def _live_control(widgets: Any, axis: Axis, position: int, live: Any, quick: bool) -> Any:
-    """Return the widget for one parameter."""
+def _live_control(widgets: Any, axis: Axis, value: Any, free: bool, quick: bool) -> Any:
+    """Return the widget for one parameter; where it is free, any text may be typed."""
     common = {"description": axis.label, "style": {"description_width": "initial"}}
-    if live is str:
+    if free:
         return widgets.Combobox(
             options=axis.texts,
-            value=axis.texts[position],
+            value=axis.texts[axis.index(value)],
             ensure_option=False,
             continuous_update=False,
             **common,
         )
-    value = axis.values[position]
-    if live is not None:
-        axis = Axis(axis.name, live, axis.label)
     if axis.numeric and axis.step is not None and axis.step > 0 and value in axis.values:
         return widgets.IntSlider(
             min=axis.values[0],
@@ -723,13 +595,9 @@ def _live_control(widgets: Any, axis: Axis, position: int, live: Any, quick: boo
 
 
 def _positive(name: str, value: Any) -> float:
-    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+    if not is_number(value) or not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} is {value!r}; it should be a number above 0.")
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _text(value: Any) -> str:
@@ -756,135 +624,3 @@ def _naming(what: str, axes: Sequence[Axis], values: Mapping[str, Any]):
         raise ValueError(
             f"{what} failed at {_describe(axes, values)}: {type(error).__name__}: {error}"
         ) from error
-
-
-# ---------------------------------------------------------------------- frames made of HTML
-
-# From blue over white to orange: Okabe and Ito's blue and vermillion, which every kind of colour vision
-# tells apart.
-_COOL, _WARM = (0, 114, 178), (213, 94, 0)
-
-
-def shade(value: float, low: float, high: float) -> tuple[str, bool]:
-    """Return a colour for a value, and whether white text belongs on it.
-
-    A range on both sides of zero goes from blue over white to orange; one on one side from white to blue.
-    """
-    if low < 0 < high:
-        share = max(-1.0, min(1.0, value / max(-low, high)))
-    else:
-        share = -max(0.0, min(1.0, (value - low) / (high - low))) if high > low else 0.0
-    end = _WARM if share > 0 else _COOL
-    rgb = [round(255 + (part - 255) * abs(share)) for part in end]
-    linear = [(c / 255 / 12.92) if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # The better of white and black text has a contrast of 4.58 at least; dark grey would not reach 4.5.
-    deep = 1.05 / (light + 0.05) > (light + 0.05) / 0.05
-    return f"#{rgb[0]:02x}{rgb[1]:02x}{rgb[2]:02x}", deep
-
-
-def token_strip(
-    tokens: Sequence[str],
-    values: Sequence[float],
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    digits: int = 2,
-    show_values: bool = False,
-    label: str = "tokens",
-) -> str:
-    """Return tokens in a row, each on a ground coloured by its value, as HTML.
-
-    Parameters
-    ----------
-    tokens : sequence of str
-        What is shown.
-    values : sequence of float
-        One finite number for each token.
-    low, high : float, optional
-        The ends of the colour scale; those of `values` if not given. Give them when several strips are
-        compared, or when the strip is a frame: the same colour should mean the same number in each.
-    digits : int
-        Decimals of the number that a pointer or a screen reader gets.
-    show_values : bool
-        Also print the number under the token.
-    label : str
-        What the list is, for a screen reader.
-    """
-    tokens, values = list(tokens), [float(value) for value in values]
-    if not tokens or len(tokens) != len(values):
-        raise ValueError(
-            f"there are {len(tokens)} tokens and {len(values)} values; there should be one value for each."
-        )
-    for token, value in zip(tokens, values):
-        if not math.isfinite(value):
-            raise ValueError(f"the value of {token!r} is {value}; it should be a finite number.")
-    low = min(values) if low is None else low
-    high = max(values) if high is None else high
-    if low > high:
-        raise ValueError(f"low is {low} and high is {high}; low should be the smaller.")
-    items, deeper = [], ' class="bk-deep"'
-    for token, value in zip(tokens, values):
-        colour, deep = shade(value, low, high)
-        number = f"{value:.{digits}f}"
-        number = number.replace("-", "", 1) if float(number) == 0 else number.replace("-", "\u2212")
-        below = f"<small>{number}</small>" if show_values else f'<span class="bk-hidden"> {number}</span>'
-        items.append(
-            f'<li style="background:{colour}"{deeper if deep else ""} title="{number}">'
-            f"{html.escape(str(token), quote=False)}{below}</li>"
-        )
-    return f'<ul class="bk-strip" aria-label="{attribute(label)}">{"".join(items)}</ul>'
-
-
-class Measured:
-    """A number that differs from machine to machine, for a cell of :func:`table`; tests mask it."""
-
-    def __init__(self, value: Any, format: str = ".3g") -> None:
-        self.text = f"{value:{format}}" if _is_number(value) else str(value)
-
-
-def table(rows: Iterable[Sequence[Any]], header: Sequence[str], *, caption: str | None = None) -> str:
-    """Return an HTML table; show it with :func:`common.figures.show`, or use it as a frame of :func:`play`.
-
-    Parameters
-    ----------
-    rows : iterable of sequences
-        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured`
-        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
-    header : sequence of str
-        The name of each column.
-    caption : str, optional
-        The table's own title.
-    """
-    header, rows = list(header), [list(row) for row in rows]
-    if not header or not rows:
-        raise ValueError(
-            f"the table has {len(header)} columns and {len(rows)} rows; it should have at least one of each."
-        )
-    for i, row in enumerate(rows):
-        if len(row) != len(header):
-            raise ValueError(f"row {i} has {len(row)} cells; the header has {len(header)}.")
-    right = [
-        all(isinstance(row[k], Measured) or _is_number(row[k]) for row in rows) for k in range(len(header))
-    ]
-
-    def number(k: int) -> str:
-        return ' class="bk-num"' if right[k] else ""
-
-    def cell(value: Any, k: int) -> str:
-        if isinstance(value, Measured):
-            text = f'<span class="measured">{html.escape(value.text, quote=False)}</span>'
-        elif _is_number(value):
-            text = (f"{value:.4g}" if not isinstance(value, numbers.Integral) else str(int(value))).replace(
-                "-", "−"
-            )
-        else:
-            text = inline_markup(str(value))
-        return f"<td{number(k)}>{text}</td>"
-
-    head = "".join(
-        f'<th scope="col"{number(k)}>{inline_markup(str(text))}</th>' for k, text in enumerate(header)
-    )
-    body = "".join("<tr>" + "".join(cell(value, k) for k, value in enumerate(row)) + "</tr>" for row in rows)
-    title = "" if caption is None else f"<caption>{inline_markup(caption)}</caption>"
-    return f'<table class="bk-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

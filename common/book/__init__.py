@@ -1,0 +1,29 @@
+"""What the pages need and no network does: figures, also such that move, tables, diagrams, recorded numbers.
+
+A chapter imports from here; :mod:`common.book.drawings` (ready-made diagrams), :mod:`common.book.stepper` and
+:mod:`common.book.growing_table` are asked for by name. Nothing here knows a layer or a model, but for
+the catalogue.
+"""
+
+from common.book.diagrams import Diagram
+from common.book.figures import CLASSES, COLOURS, show
+from common.book.measured import measured
+from common.book.player import play
+from common.book.results import recorded
+from common.book.scale import scale
+from common.book.tables import Measured, Plain, table, token_strip
+
+__all__ = [
+    "CLASSES",
+    "COLOURS",
+    "Diagram",
+    "Measured",
+    "Plain",
+    "measured",
+    "play",
+    "recorded",
+    "scale",
+    "show",
+    "table",
+    "token_strip",
+]

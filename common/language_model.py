@@ -13,11 +13,11 @@ from common.batches import whole_text
 from common.datasets import load_reviews
 from common.functions import log_softmax, softmax
 from common.generation import choose
-from common.initializers import gaussian, xavier, zeros
+from common.initializers import xavier, zeros
 from common.layers.base import Layer, Model, evaluating
 from common.layers.dropout import Dropout, VariationalDropout
-from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss
+from common.layers.make import Make
 from common.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from common.metrics import exp_of_mean
 from common.require import require_count, require_counts
@@ -57,6 +57,7 @@ class LanguageModel(Model):
         dropout: float = 0.0,
         variational: bool = False,
         tied: bool = False,
+        *,
         dtype: type = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
@@ -66,10 +67,11 @@ class LanguageModel(Model):
             raise ValueError(f"layer is {layer!r}; it should be RNN, LSTM or GRU.")
         drop = VariationalDropout if variational else Dropout
         dropouts = [drop(dropout, rng) for _ in range(depth + 1)] if dropout else []
-        self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D)
         self.layers: list[Layer] = dropouts[:1]
         for i in range(depth):
-            self.layers.append(recurrent(layer, rng, D if i == 0 else H, H, stateful=True, dtype=dtype))
+            self.layers.append(make.recurrent(layer, D if i == 0 else H, H, stateful=True))
             self.layers += dropouts[i + 1 : i + 2]
         W = self.embedding.params[0].T if tied else xavier(rng, H, V, dtype=dtype)
         self.output = AffineSoftmaxWithLoss(W, zeros(V, dtype=dtype))
@@ -95,27 +97,6 @@ class LanguageModel(Model):
         for layer in reversed(self.layers):
             dhs = layer.backward(dhs)
         self.embedding.backward(dhs)
-
-
-def recurrent(
-    layer: type[Recurrent],
-    rng: np.random.Generator,
-    D: int,
-    H: int,
-    stateful: bool = False,
-    dtype: type = FLOAT,
-) -> Recurrent:
-    """A recurrent layer with weights to begin with: variance ``1 / D`` and ``1 / H``, biases 0.
-
-    The forget gate of an LSTM begins open, with bias 1: what is not remembered at first is not missed, and
-    remembering would be learned slowly [Jozefowicz2015]_.
-    """
-    Wx = xavier(rng, D, layer.gates * H, dtype=dtype)
-    Wh = xavier(rng, H, layer.gates * H, dtype=dtype)
-    biases = [zeros(layer.gates * H, dtype=dtype) for _ in layer.names[2:]]
-    if layer is LSTM:
-        biases[0][2 * H : 3 * H] = 1
-    return layer(Wx, Wh, *biases, stateful=stateful)
 
 
 # ---- how good a model is

@@ -26,12 +26,9 @@ import numpy as np
 
 from common.backend import FLOAT, Array, to_numpy, xp
 from common.functions import log_softmax
-from common.initializers import gaussian, xavier, zeros
-from common.language_model import recurrent
 from common.layers.base import Layer, Model, evaluating
-from common.layers.dense import Affine
-from common.layers.embedding import Embedding
 from common.layers.loss import SoftmaxWithLoss
+from common.layers.make import Make
 from common.layers.recurrent import LSTM
 from common.questions import END, PAD, START, padding_mask
 from common.require import require_array, require_count, require_counts
@@ -54,10 +51,11 @@ class Encoder(Model):
         Draws the first weights.
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
-        self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
-        self.lstm = recurrent(LSTM, rng, D, H, dtype=dtype)
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D)
+        self.lstm = make.recurrent(LSTM, D, H)
 
     def forward(self, questions: Array) -> tuple[Array, Array]:
         """Ids (N, S) to the states ``h`` and ``c`` (N, H) after the last character of each question.
@@ -84,11 +82,12 @@ class Decoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
-        self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
-        self.lstm = recurrent(LSTM, rng, D, H, dtype=dtype)
-        self.affine = Affine(xavier(rng, H, V, dtype=dtype), zeros(V, dtype=dtype))
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D)
+        self.lstm = make.recurrent(LSTM, D, H)
+        self.affine = make.affine(H, V)
 
     def forward(self, answers: Array, h: Array, c: Array) -> Array:
         """Ids (N, T) and the state to begin with, (N, H) twice, to scores (N, T, V) of what follows."""
@@ -119,11 +118,12 @@ class PeekyDecoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
-        self.embedding = Embedding(gaussian(rng, V, D, scale=0.1, dtype=dtype))
-        self.lstm = recurrent(LSTM, rng, H + D, H, dtype=dtype)
-        self.affine = Affine(xavier(rng, H + H, V, dtype=dtype), zeros(V, dtype=dtype))
+        make = Make(rng, dtype)
+        self.embedding = make.embedding(V, D)
+        self.lstm = make.recurrent(LSTM, H + D, H)
+        self.affine = make.affine(H + H, V)
 
     def forward(self, answers: Array, h: Array, c: Array, question: Array | None = None) -> Array:
         """Ids (N, T), the state to begin with, and what to be shown (``h`` unless given), to (N, T, V)."""
@@ -188,14 +188,14 @@ class Seq2Seq(Model):
         self.encoder.backward(*self.decoder.backward(self.loss.backward(dout)))
 
 
-def plain(V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> Seq2Seq:
+def plain(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
     """Encoder and decoder, nothing else."""
-    return Seq2Seq(Encoder(V, D, H, rng, dtype), Decoder(V, D, H, rng, dtype))
+    return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), Decoder(V, D, H, rng, dtype=dtype))
 
 
-def peeky(V: int, D: int, H: int, rng: np.random.Generator, dtype: type = FLOAT) -> Seq2Seq:
+def peeky(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
     """A model whose decoder is shown the question at every step."""
-    return Seq2Seq(Encoder(V, D, H, rng, dtype), PeekyDecoder(V, D, H, rng, dtype))
+    return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), PeekyDecoder(V, D, H, rng, dtype=dtype))
 
 
 # ---- writing answers

@@ -24,8 +24,8 @@ import numpy as np
 
 from common.backend import to_numpy
 from common.batches import InOrder
-from common.checkpoints import keep_best
 from common.book.results import record_run
+from common.checkpoints import keep_best
 from common.datasets import load_ptb
 from common.language_model import (
     REVIEWS_WEIGHTS,

@@ -9,7 +9,7 @@ from common.batches import Shuffled
 from common.checks import layer_errors
 from common.layers import LSTM, Bidirectional, unique_parameters
 from common.optimizers import Adam
-from common.questions import Task, dates, encode
+from common.questions import Task, dates
 from common.seq2seq import accuracy, answer, beam_search
 from common.training import Trainer
 from tests.helpers import bad_input, dense, questions

@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from common.scale import recorded
 
 from common.catalogue import ENTRIES, Entry, build, entry_of, layer_classes, source_text, timed_at
 from common.layers import Affine, ReLU
-from common.scale import recorded
 from tests.golden import reference
 from tests.golden.reference import reference_gaps
 from tests.helpers import ROOT, python

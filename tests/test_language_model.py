@@ -18,10 +18,10 @@ from common.language_model import (
     cache_perplexity,
     continue_text,
     load_reviews_model,
-    recurrent,
     review_texts,
 )
 from common.layers import GRU, LSTM, RNN, Model, find_generators, held, unique_parameters, walk
+from common.layers.make import Make
 from common.layers.recurrent import Recurrent
 from common.metrics import perplexity
 from common.optimizers import Adam
@@ -80,7 +80,7 @@ def test_a_new_model_knows_nothing_and_its_forget_gates_are_open():
     assert perplexity(m, TEXT) == pytest.approx(V, rel=0.2)
     b = m.layers[0].params[2]
     assert (b[12:18] == 1).all() and (np.delete(b, range(12, 18)) == 0).all()
-    assert recurrent(GRU, np.random.default_rng(0), 3, 4).params[0].shape == (3, 12)
+    assert Make(np.random.default_rng(0)).recurrent(GRU, 3, 4).params[0].shape == (3, 12)
 
 
 # ---- perplexity

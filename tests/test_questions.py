@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from common.scale import recorded, rounded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,6 @@ from common.questions import (
     leak,
     padding_mask,
 )
-from common.scale import recorded, rounded
 from runs.leak import count
 from tests.helpers import bad_input
 

@@ -18,7 +18,7 @@ MODELS = {"plain": plain, "peeky": peeky}
 
 
 def build(name="plain", seed=0, dtype=np.float64, scale=1.0):
-    model = MODELS[name](V, D, H, np.random.default_rng(seed), dtype)
+    model = MODELS[name](V, D, H, np.random.default_rng(seed), dtype=dtype)
     for param in model.params:
         param *= scale
     return model

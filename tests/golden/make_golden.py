@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from common.scale import record, recorded
 from torch.nn import functional as F
 
 from benchmarks import pytorch_layout
@@ -23,7 +24,6 @@ from common.catalogue import build, entry_of, layer_classes
 from common.layers import unique_parameters
 from common.layers.make import Make
 from common.questions import PAD, START
-from common.scale import record, recorded
 from common.seq2seq import Seq2Seq
 from common.transformer import Blocks, transformer
 from tests.golden.reference import GOLDEN, reference_gaps

@@ -13,8 +13,9 @@ import pytest
 from built import ROOT
 
 sys.path.insert(0, str(ROOT / "tools" / "site"))
-import book_site
+import chapter_header
 import front_page
+import glossary_links
 
 
 def cell(kind: str, source: str) -> dict:
@@ -23,21 +24,21 @@ def cell(kind: str, source: str) -> dict:
 
 
 def test_reading_time():
-    assert book_site.reading_minutes({"cells": [cell("markdown", "word " * 1000)]}) == 5
-    assert book_site.reading_minutes({"cells": [cell("markdown", "x")]}) == 1
+    assert chapter_header.reading_minutes({"cells": [cell("markdown", "word " * 1000)]}) == 5
+    assert chapter_header.reading_minutes({"cells": [cell("markdown", "x")]}) == 1
     more = [
         cell("markdown", "word " * 1000),
         cell("code", "a = 1\n" * 60),
         cell("markdown", "$$\nx\n$$\n" * 20),
     ]
-    assert book_site.reading_minutes({"cells": more}) == 12
+    assert chapter_header.reading_minutes({"cells": more}) == 12
     comments = [cell("code", "# only\n\n# words\n" * 100)]
-    assert book_site.reading_minutes({"cells": comments}) == 1
+    assert chapter_header.reading_minutes({"cells": comments}) == 1
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (42.4, "42 s"), (89, "89 s"), (180, "3 min")])
 def test_duration(seconds, words):
-    assert book_site.duration(seconds) == words
+    assert chapter_header.duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_duration(seconds, words):
     ],
 )
 def test_terms_are_found_in_other_forms(text, found):
-    assert found in book_site.spellings(book_site.term_key(text))
+    assert found in glossary_links.spellings(glossary_links.term_key(text))
 
 
 def test_every_core_chapter_has_a_picture():

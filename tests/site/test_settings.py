@@ -13,8 +13,9 @@ import pytest
 from built import ROOT
 
 sys.path.insert(0, str(ROOT / "tools" / "site"))
-import book_site
+import chapter_header
 import front_page
+import glossary_links
 
 
 def cell(kind: str, source: str) -> dict:
@@ -23,21 +24,21 @@ def cell(kind: str, source: str) -> dict:
 
 
 def test_reading_time():
-    assert book_site.reading_minutes({"cells": [cell("markdown", "word " * 1000)]}) == 5
-    assert book_site.reading_minutes({"cells": [cell("markdown", "x")]}) == 1
+    assert chapter_header.reading_minutes({"cells": [cell("markdown", "word " * 1000)]}) == 5
+    assert chapter_header.reading_minutes({"cells": [cell("markdown", "x")]}) == 1
     more = [
         cell("markdown", "word " * 1000),
         cell("code", "a = 1\n" * 60),
         cell("markdown", "$$\nx\n$$\n" * 20),
     ]
-    assert book_site.reading_minutes({"cells": more}) == 12
+    assert chapter_header.reading_minutes({"cells": more}) == 12
     comments = [cell("code", "# only\n\n# words\n" * 100)]
-    assert book_site.reading_minutes({"cells": comments}) == 1
+    assert chapter_header.reading_minutes({"cells": comments}) == 1
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (42.4, "42 s"), (89, "89 s"), (180, "3 min")])
 def test_duration(seconds, words):
-    assert book_site.duration(seconds) == words
+    assert chapter_header.duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -53,20 +54,22 @@ def test_duration(seconds, words):
     ],
 )
 def test_terms_are_found_in_other_forms(text, found):
-    assert found in book_site.spellings(book_site.term_key(text))
+    assert found in glossary_links.spellings(glossary_links.term_key(text))
 
 
 def test_every_core_chapter_has_a_picture():
-    assert len(front_page.CORE) == len(front_page.PICTURES) == 9
-    numbers = [int(name[:2]) for name, *_ in front_page.CORE + front_page.FURTHER]
-    assert numbers == list(range(1, 17))
+    pictures = [path.stem for path in sorted((ROOT / "tools" / "site" / "map").glob("*.svg"))]
+    assert pictures == list(front_page.CORE)
+    numbers = [int(name[:2]) for name in [*front_page.CORE, *front_page.FURTHER]]
+    assert numbers == list(range(1, 18))
 
 
 def test_the_map_marks_what_is_planned():
-    one = front_page.chapter_map({"chapters/03_word2vec"}, lambda name: f"{name}.html")
+    one = front_page.chapter_map({"chapters/03_word2vec": "A & B"}, lambda name: f"{name}.html")
     assert one.count("<a ") == 1 and one.count("planned</span>") == 8
-    assert 'href="chapters/03_word2vec.html"' in one
-    assert front_page.chapter_map(set(), str).count("<a ") == 0
+    assert '<span class="map-number">3</span> <a href="chapters/03_word2vec.html">A &amp; B</a>' in one
+    assert '<span class="map-number">15</span> Time series</li>' in one
+    assert front_page.chapter_map({}, str).count("<a ") == 0
 
 
 # --- settings, on and off

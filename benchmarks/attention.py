@@ -17,10 +17,12 @@ import numpy as np
 
 from benchmarks import Benchmark
 from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
-from common.attentive import attentive
+from common.datasets import Task, dates
+from common.models.attention import attentive
+from common.models.decoding import answer
+from common.models.seq2seq import Seq2Seq
 from common.optimizers import Adam
-from common.questions import END, PAD, SPECIALS, Task, dates
-from common.seq2seq import Seq2Seq, answer
+from common.text import END, PAD, SPECIALS
 
 D, H, N = 16, 128, 128  # as in the chapter's table
 LR, MAX_NORM = 1e-3, 5.0

@@ -29,7 +29,7 @@ def corpus() -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def ours() -> Callable[[], float]:
-    from common.counting import cooccurrence
+    from common.vectors import cooccurrence
 
     ids, _, size = corpus()
 
@@ -41,7 +41,7 @@ def ours() -> Callable[[], float]:
 
 
 def peer() -> Callable[[], float]:
-    from common.counting import cooccurrence_by_loop
+    from common.vectors import cooccurrence_by_loop
 
     ids, _, _ = corpus()
 
@@ -56,7 +56,7 @@ def report() -> dict[str, Any]:
     """The whole corpus from words to vectors, and the check that both sides count the same."""
     import resource  # not on Windows
 
-    from common.counting import cooccurrence, cooccurrence_by_loop, ppmi, randomized_svd
+    from common.vectors import cooccurrence, cooccurrence_by_loop, ppmi, randomized_svd
 
     ids, starts, size = corpus()
     few = ids[:TOKENS_LOOP]

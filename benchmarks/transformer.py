@@ -16,10 +16,10 @@ import numpy as np
 
 from benchmarks import Benchmark
 from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from common.models.seq2seq import Seq2Seq
+from common.models.transformer import transformer
 from common.optimizers import Adam
-from common.questions import PAD, START
-from common.seq2seq import Seq2Seq
-from common.transformer import transformer
+from common.text import PAD, START
 
 V, D, H, DEPTH, HEADS = 4000, 128, 512, 2, 4
 N, T = 64, 30

@@ -24,7 +24,7 @@ import numpy as np
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, walk
 from common.metrics import LARGEST_LOSS
-from common.require import require_count, require_text
+from common.support.require import require_count, require_text
 
 
 class Batches:

@@ -19,7 +19,7 @@ import numpy as np
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, Model, find_generators, held, hold, join, walk
-from common.row_gradient import RowGradient
+from common.support.row_gradient import RowGradient
 from common.weights import assign, named_weights, read_npz, save_weights, write_npz
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ their input, and work along the last axis where an axis is meant.
 
 from __future__ import annotations
 
-from common.backend import Array, np, xp
+import numpy as np
+
+from common.backend import Array, xp
 
 
 def step(x: Array) -> Array:

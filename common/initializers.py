@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from common.backend import FLOAT, Array, np, xp
+import numpy as np
+
+from common.backend import FLOAT, Array, xp
 
 
 def gaussian(rng: np.random.Generator, *shape: int, scale: float = 0.01, dtype: type = FLOAT) -> Array:

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from numbers import Real
 
 from common.backend import Array, xp
-from common.pieces import by_rows
-from common.row_gradient import RowGradient
+from common.support.parallel import by_rows
+from common.support.row_gradient import RowGradient
 
 
 class Optimizer:

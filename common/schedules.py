@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from common.require import require_count, require_positive
+from common.support.require import require_count, require_positive
 
 
 def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int], float]:

@@ -21,8 +21,8 @@ from common.backend import Array, xp
 from common.batches import Batches
 from common.layers.base import Layer, unique_parameters, walk
 from common.optimizers import Optimizer
-from common.require import require_count
-from common.row_gradient import RowGradient
+from common.support.require import require_count
+from common.support.row_gradient import RowGradient
 
 
 def gradient_norm(grads: list[Array | RowGradient]) -> float:

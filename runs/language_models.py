@@ -26,15 +26,12 @@ from common.backend import to_numpy
 from common.batches import InOrder
 from common.book.results import record_run
 from common.checkpoints import keep_best
-from common.datasets import load_ptb
-from common.language_model import (
-    REVIEWS_WEIGHTS,
-    LanguageModel,
-    cache_perplexity,
-    review_texts,
-)
+from common.datasets import load_ptb, review_texts
 from common.layers import GRU, LSTM, RNN, unique_parameters
 from common.metrics import perplexity
+from common.models.cache import cache_perplexity
+from common.models.language_model import LanguageModel
+from common.models.pretrained import REVIEWS_WEIGHTS
 from common.optimizers import SGD
 from common.schedules import cut_short, linear_decay
 from common.text import Vocabulary

@@ -8,10 +8,9 @@ writes data/results/leak.json, which chapter 8 shows. It takes seconds, and the 
 from __future__ import annotations
 
 import numpy as np
-from common.scale import record, rounded
 
-from common.datasets import load_addition, load_dates
-from common.questions import leak
+from common.book.results import record, rounded
+from common.datasets import leak, load_addition, load_dates
 
 SEED = 1984  # of the order in which the dates are cut
 TRAIN = 45_000  # dates of 50,000; the others are the test

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from common.book.results import record
 from common.datasets import load_ptb
-from common.ngram import NGram
+from common.models.ngram import NGram
 from common.text import Vocabulary
 
 

@@ -23,18 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from common.attentive import attentive, looking_first
 from common.backend import Array, xp
 from common.batches import Shuffled
 from common.book.results import record_run
-from common.datasets import load_dates
+from common.datasets import Task, additions, dates, leak, load_dates
 from common.layers import unique_parameters
+from common.models.attention import attentive, looking_first
+from common.models.decoding import accuracy
+from common.models.seq2seq import Decoder, Encoder, Seq2Seq, peeky, plain
+from common.models.transformer import transformer
 from common.optimizers import Adam
-from common.questions import Pair, Task, additions, characters_of, dates, leak
 from common.schedules import linear_decay, warm_up
-from common.seq2seq import Decoder, Encoder, Seq2Seq, accuracy, peeky, plain
+from common.text import characters_of
+from common.text.rows import Pair
 from common.training import Trainer
-from common.transformer import transformer
 from runs import leave_if_stopped
 
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000

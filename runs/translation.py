@@ -22,27 +22,20 @@ from typing import Any
 import numpy as np
 import sacrebleu
 
-from common.attentive import attentive
 from common.backend import Array
 from common.batches import Prepared
 from common.book.results import record, rounded
-from common.datasets import load_bible_pairs
+from common.datasets import Sentences, load_bible_pairs
 from common.layers import SoftmaxWithLoss, evaluating, unique_parameters
+from common.models.attention import attentive
+from common.models.decoding import answer
+from common.models.pretrained import LONGEST, MIN_COUNT, SEED, TRANSLATOR
+from common.models.seq2seq import Seq2Seq
+from common.models.transformer import transformer
 from common.optimizers import Adam
 from common.schedules import warm_up
-from common.seq2seq import Seq2Seq, answer
-from common.text import Vocabulary
+from common.text import Vocabulary, decode_words, encode_words
 from common.training import Trainer
-from common.transformer import transformer
-from common.translation import (
-    LONGEST,
-    MIN_COUNT,
-    SEED,
-    TRANSLATOR,
-    Sentences,
-    decode_words,
-    encode_words,
-)
 from common.weights import load_weights, save_weights
 from runs import leave_if_stopped
 

@@ -17,17 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from common.book.results import record_run, recorded
-from common.counting import cooccurrence, ppmi, randomized_svd, word_vectors
+from common.book import recorded
+from common.book.results import record_run
 from common.datasets import load_reviews
 from common.vectors import (
+    CBOW,
+    HierarchicalSkipGram,
+    SkipGram,
     WordVectors,
     analogy_questions,
+    cooccurrence,
     evaluate_analogies,
     evaluate_similarity,
+    ppmi,
+    randomized_svd,
     similarity_pairs,
+    word_vectors,
 )
-from common.word2vec import CBOW, HierarchicalSkipGram, SkipGram
 
 NAME = "word2vec"
 DIMENSION, WINDOW, NEGATIVES, PASSES = 100, 5, 5, 3

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from common.backend import Array, xp
-from common.questions import PAD, START
+from common.text import PAD, START
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.checks import layer_errors
 from common.functions import softmax
+from common.gradient_check import layer_errors
 from common.layers import Affine, Attention, LayerNorm, MatMul, MultiHeadAttention, PositionalEncoding
 from common.layers.position import positions
 from tests.helpers import normal

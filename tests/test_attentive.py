@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from common.attentive import AttentionDecoder, LookFirstDecoder, Stack, alignment, attentive, looking_first
 from common.backend import to_numpy, xp
 from common.batches import Shuffled
-from common.checks import layer_errors
+from common.datasets import Task, dates
+from common.gradient_check import layer_errors
 from common.layers import LSTM, Bidirectional, unique_parameters
+from common.layers.stack import Stack
+from common.models.attention import AttentionDecoder, LookFirstDecoder, attentive, looking_first
+from common.models.decoding import accuracy, alignment, answer, beam_search
 from common.optimizers import Adam
-from common.questions import Task, dates
-from common.seq2seq import accuracy, answer, beam_search
 from common.training import Trainer
 from tests.helpers import bad_input, dense, questions
 

@@ -86,10 +86,10 @@ import numpy as np
 from common.backend import xp
 from common.batches import InOrder, Shuffled
 from common.checkpoints import keep_best
-from common.checks import check_layer
+from common.gradient_check import check_layer
 from common.initializers import gaussian, xavier, zeros
 from common.layers import Affine, Dropout, Embedding, Model, SoftmaxWithLoss
-from common.language_model import LanguageModel
+from common.models.language_model import LanguageModel
 from common.metrics import perplexity
 from common.optimizers import SGD, Adam
 from common.training import Trainer
@@ -162,16 +162,20 @@ def test_training_checkpoints_and_weights_run_on_the_stand_in(tmp_path):
 
 MODELS = """
 import numpy as np
-from common.attentive import alignment, attentive, looking_first
+from common.models.attention import attentive, looking_first
 from common.backend import to_numpy, xp
-from common.language_model import LanguageModel, cache_perplexity, continue_text, perplexity
+from common.metrics import perplexity
+from common.models.cache import cache_perplexity
+from common.models.generation import continue_text
+from common.models.language_model import LanguageModel
 from common.layers import GRU, unique_parameters
 from common.optimizers import Adam
-from common.questions import SPECIALS, START
-from common.seq2seq import accuracy, answer, beam_search, peeky, plain
+from common.text import SPECIALS, START
+from common.models.decoding import accuracy, alignment, answer, beam_search
+from common.models.seq2seq import peeky, plain
 from common.text import Vocabulary
 from common.training import clip_gradients
-from common.transformer import transformer
+from common.models.transformer import transformer
 
 def step(name, model, *batch):
     losses = []

@@ -4,9 +4,17 @@ import re
 
 import numpy as np
 import pytest
-from common.scale import recorded
 
-from common.catalogue import ENTRIES, Entry, build, entry_of, layer_classes, source_text, timed_at
+from common.book import recorded
+from common.book.catalogue import (
+    ENTRIES,
+    Entry,
+    build,
+    entry_of,
+    layer_classes,
+    source_text,
+    timed_at,
+)
 from common.layers import Affine, ReLU
 from tests.golden import reference
 from tests.golden.reference import reference_gaps
@@ -27,7 +35,7 @@ def test_the_gap_to_pytorch_is_recorded_for_every_layer():
 
 
 def test_the_catalogue_needs_no_pytorch():
-    done = python("-c", "import sys, common.catalogue; print('torch' in sys.modules)")
+    done = python("-c", "import sys, common.book.catalogue; print('torch' in sys.modules)")
     assert done.stdout.strip() == "False", done.stderr
     for entry in ENTRIES:
         compile(entry.torch, entry.layer.__name__, "eval")  # an expression, in which no bracket is lost

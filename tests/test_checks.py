@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from common.checks import check_gradient, check_layer, layer_errors, numerical_gradient
+from common.gradient_check import check_gradient, check_layer, layer_errors, numerical_gradient
 from common.layers import Affine, Dropout, Embedding, Model, Sigmoid, SoftmaxWithLoss
-from common.row_gradient import RowGradient
+from common.support.row_gradient import RowGradient
 
 rng = np.random.default_rng(1984)
 x = rng.standard_normal((3, 4))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from common.counting import (
+from common.vectors import (
     capped_counts,
     cooccurrence,
     cooccurrence_by_loop,

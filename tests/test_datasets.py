@@ -14,9 +14,11 @@ import time
 import numpy as np
 import pytest
 
-import common.datasets as datasets
-from common.datasets import DataError, Reviews
-from common.text import UnknownWord, Vocabulary, tokenize_ascii
+from common import datasets
+from common.datasets import DataError, Reviews, files
+from common.text import Vocabulary
+from common.text.tokens import tokenize_ascii
+from common.text.vocabulary import UnknownWord
 
 CONTENT = b"you say goodbye and i say hello .\n" * 3000  # larger than one network packet
 
@@ -77,7 +79,7 @@ def place(tmp_path, monkeypatch, server):
     entry = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT), "mirror": "toy/toy.txt"}
     entry["urls"] = [f"http://127.0.0.1:{server.server_port}/toy.txt"]
     write_registry(tmp_path, entry)
-    monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "registry.json")
+    monkeypatch.setattr(files, "REGISTRY", tmp_path / "registry.json")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between two attempts
     monkeypatch.setenv("BOOK_DATA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -94,16 +96,16 @@ def cached_files(place):
 
 
 def test_download_once_then_from_the_cache(place, server):
-    file = datasets.path("toy")
+    file = files.path("toy")
     assert file == place / "cache" / "toy" / "toy.txt" and file.read_bytes() == CONTENT
-    assert datasets.path("toy", "toy.txt") == file
+    assert files.path("toy", "toy.txt") == file
     assert server.requests == 1
     assert cached_files(place) == ["toy.txt"]  # no temporary file is left
 
 
 def test_a_server_that_recovers_is_asked_again(place, server):
     server.fault = "first answers 503"
-    assert datasets.path("toy").read_bytes() == CONTENT
+    assert files.path("toy").read_bytes() == CONTENT
     assert server.requests == 2
 
 
@@ -120,13 +122,13 @@ def test_a_server_that_recovers_is_asked_again(place, server):
 def test_a_bad_download_is_removed_and_explained(place, server, fault, sentence, requests):
     server.fault = fault
     with pytest.raises(DataError, match=sentence) as raised:
-        datasets.path("toy")
+        files.path("toy")
     assert "set BOOK_DATA_MIRROR to a folder that holds toy/toy.txt" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert cached_files(place) == []
     assert server.requests == requests
     server.fault = ""
-    assert datasets.path("toy").read_bytes() == CONTENT
+    assert files.path("toy").read_bytes() == CONTENT
 
 
 def test_no_network(place, monkeypatch):
@@ -145,7 +147,7 @@ def test_no_network(place, monkeypatch):
         r"could not be downloaded \(nowhere.invalid: no network, or no connection\); set BOOK_DATA_MIRROR"
     )
     with pytest.raises(DataError, match=sentence) as raised:
-        datasets.path("toy")
+        files.path("toy")
     assert "\n" not in str(raised.value)
 
 
@@ -154,20 +156,20 @@ def test_only_https(place):
         place, {"sha256": "0", "size": 1, "mirror": "toy/toy.txt", "urls": ["http://nowhere.invalid/toy.txt"]}
     )
     with pytest.raises(DataError, match="is not an https address"):
-        datasets.path("toy")
+        files.path("toy")
 
 
 def test_no_address(place):
     write_registry(place, {"sha256": "0", "size": 1, "mirror": "toy/toy.txt", "urls": []})
     with pytest.raises(DataError, match=r"toy.txt has no address to download it from; set BOOK_DATA_MIRROR"):
-        datasets.path("toy")
+        files.path("toy")
 
 
 @pytest.mark.parametrize("damage", [CONTENT[:100], CONTENT.replace(b"hello", b"jello"), b""])
 def test_a_damaged_cache_is_mended(place, server, damage):
-    file = datasets.path("toy")
+    file = files.path("toy")
     file.write_bytes(damage)
-    assert datasets.path("toy").read_bytes() == CONTENT
+    assert files.path("toy").read_bytes() == CONTENT
     assert server.requests == 2
 
 
@@ -175,7 +177,7 @@ def test_a_folder_that_cannot_be_written(place, monkeypatch):
     (place / "file").write_text("not a folder")
     monkeypatch.setenv("BOOK_DATA_CACHE", str(place / "file" / "cache"))
     with pytest.raises(DataError, match=r"can't be written .*; set BOOK_DATA_CACHE to another folder"):
-        datasets.path("toy")
+        files.path("toy")
 
 
 @pytest.mark.parametrize("exists", [False, True])
@@ -192,14 +194,14 @@ def test_a_read_only_folder(place, monkeypatch, exists):
     with pytest.raises(
         DataError, match=r"can't be written .Permission denied.; set BOOK_DATA_CACHE to another folder"
     ):
-        datasets.path("toy")
+        files.path("toy")
 
 
 def test_a_folder_in_the_home_of_the_user(place, monkeypatch):
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("USERPROFILE", str(place))
     monkeypatch.setenv("BOOK_DATA_CACHE", "~/own cache")
-    assert datasets.path("toy") == place / "own cache" / "toy" / "toy.txt"
+    assert files.path("toy") == place / "own cache" / "toy" / "toy.txt"
 
 
 def test_mirror_before_cache_and_download(place, server, monkeypatch):
@@ -207,40 +209,40 @@ def test_mirror_before_cache_and_download(place, server, monkeypatch):
     (mirror / "toy").mkdir(parents=True)
     (mirror / "toy" / "toy.txt").write_bytes(CONTENT)
     monkeypatch.setenv("BOOK_DATA_MIRROR", str(mirror))
-    assert datasets.path("toy") == mirror / "toy" / "toy.txt"
+    assert files.path("toy") == mirror / "toy" / "toy.txt"
     assert server.requests == 0
     (mirror / "toy" / "toy.txt").write_bytes(CONTENT[:-1])  # a mirror is not ours to mend
     with pytest.raises(DataError, match="it has 101,999 bytes and should have 102,000"):
-        datasets.path("toy")
+        files.path("toy")
     assert (mirror / "toy" / "toy.txt").exists()
     (mirror / "toy" / "toy.txt").unlink()
-    assert datasets.path("toy") == place / "cache" / "toy" / "toy.txt"
+    assert files.path("toy") == place / "cache" / "toy" / "toy.txt"
 
 
 def test_mirror_that_is_not_there(place, monkeypatch):
     monkeypatch.setenv("BOOK_DATA_MIRROR", str(place / "nowhere"))
     with pytest.raises(DataError, match=r"BOOK_DATA_MIRROR is .*nowhere', which is not a folder"):
-        datasets.path("toy")
+        files.path("toy")
 
 
 def test_a_download_that_is_killed_leaves_nothing_under_the_name(place, server):
     server.fault = "slow"
     code = f"""
-import common.datasets as datasets
+import common.datasets.files as files
 from pathlib import Path
-datasets.REGISTRY = Path({str(place / "registry.json")!r})
-datasets.path("toy")
+files.REGISTRY = Path({str(place / "registry.json")!r})
+files.path("toy")
 """
     with subprocess.Popen([sys.executable, "-c", code]) as run:
         server.reached.wait(60)
         run.kill()
     assert not (place / "cache" / "toy" / "toy.txt").exists()
     server.fault = ""
-    assert datasets.path("toy").read_bytes() == CONTENT
+    assert files.path("toy").read_bytes() == CONTENT
 
 
 def test_nothing_of_pooch_is_loaded_before_a_download():
-    code = "import sys, common.datasets as d; d.path('reviews'); print('pooch' in sys.modules)"
+    code = "import sys; from common.datasets.files import path; path('reviews'); print('pooch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
@@ -248,9 +250,9 @@ def test_nothing_of_pooch_is_loaded_before_a_download():
 def test_two_processes_at_once(place, server):
     code = f"""
 from pathlib import Path
-import common.datasets as datasets
-datasets.REGISTRY = Path({str(place / "registry.json")!r})
-print(len(datasets.path("toy").read_bytes()))
+import common.datasets.files as files
+files.REGISTRY = Path({str(place / "registry.json")!r})
+print(len(files.path("toy").read_bytes()))
 """
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
@@ -261,13 +263,13 @@ print(len(datasets.path("toy").read_bytes()))
 
 def test_unknown_names(place):
     with pytest.raises(ValueError, match=r"dataset is 'tyo'; it should be one of toy\."):
-        datasets.path("tyo")
+        files.path("tyo")
     with pytest.raises(ValueError, match=r"file is 'b.txt'; it should be one of toy.txt\."):
-        datasets.path("toy", "b.txt")
+        files.path("toy", "b.txt")
 
 
 def test_registry_entries_are_complete():
-    for name, entry in datasets.registry().items():
+    for name, entry in files.registry().items():
         assert entry["title"] and entry["licence"] and entry["homepage"].startswith("https://"), name
         for file in entry["files"].values():
             assert len(file["sha256"]) == 64 and file["size"] > 0 and file["mirror"]
@@ -276,7 +278,7 @@ def test_registry_entries_are_complete():
 
 
 def test_the_registry_names_every_loader():
-    named = [loader for entry in datasets.registry().values() for loader in entry["loaders"]]
+    named = [loader for entry in files.registry().values() for loader in entry["loaders"]]
     assert sorted(named) == sorted(name for name in dir(datasets) if name.startswith("load_"))
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from common.book import diagrams
-from common.book.diagrams import Diagram, Rect, text_width
+from common.book import Diagram, diagrams
+from common.book.diagrams import Rect, text_width
 from common.book.drawings import (
     affine_graph,
     network,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.book import figures
-from common.book.figures import CLASSES, COLOURS, inline_markup, png_bytes, png_uri, show
+from common.book import CLASSES, COLOURS, figures, show
+from common.book.figures import inline_markup, png_bytes, png_uri
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from common.functions import softmax
-from common.generation import choose, next_probabilities
+from common.models.generation import choose, next_probabilities
 from tests.helpers import bad_input
 
 P = np.array([0.5, 0.3, 0.15, 0.05])

@@ -9,21 +9,17 @@ import numpy as np
 import pytest
 
 from common.batches import InOrder, blocks, strands
-from common.checks import layer_errors
-from common.datasets import load_reviews
+from common.datasets import load_reviews, review_texts
 from common.functions import softmax
-from common.language_model import (
-    REVIEWS_WEIGHTS,
-    LanguageModel,
-    cache_perplexity,
-    continue_text,
-    load_reviews_model,
-    review_texts,
-)
+from common.gradient_check import layer_errors
 from common.layers import GRU, LSTM, RNN, Model, find_generators, held, unique_parameters, walk
 from common.layers.make import Make
 from common.layers.recurrent import Recurrent
 from common.metrics import perplexity
+from common.models.cache import cache_perplexity
+from common.models.generation import continue_text
+from common.models.language_model import LanguageModel
+from common.models.pretrained import REVIEWS_WEIGHTS, load_reviews_model
 from common.optimizers import Adam
 from common.training import Trainer
 from tests.helpers import bad_input

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import common.layers
-from common import catalogue
 from common.backend import to_numpy, xp
-from common.catalogue import Draw, Entry, build, entry_of, layer_classes
-from common.checks import layer_errors, numerical_gradient
+from common.book import catalogue
+from common.book.catalogue import Draw, Entry, build, entry_of, layer_classes
+from common.gradient_check import layer_errors, numerical_gradient
 from common.layers import (
     Affine,
     AffineSoftmaxWithLoss,

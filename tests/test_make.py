@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.checks import check_layer
+from common.gradient_check import check_layer
 from common.initializers import he
 from common.layers import GRU, LSTM, RNN, Tanh
 from common.layers.make import Make

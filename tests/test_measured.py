@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.book.measured import measured
+from common.book import measured
 from tests.helpers import masked
 
 

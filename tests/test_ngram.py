@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.ngram import NGram, discounts
+from common.models.ngram import NGram, discounts
 
 TOY = [0, 1, 0, 1, 0, 2]
 

@@ -5,7 +5,7 @@ import pytest
 
 from common.backend import to_numpy, xp
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
-from common.row_gradient import RowGradient
+from common.support.row_gradient import RowGradient
 from tests.golden.reference import GOLDEN
 from tests.helpers import bad_input, normal
 

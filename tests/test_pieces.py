@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import pieces
-from common.pieces import by_rows, threads
+from common.support import parallel as pieces
+from common.support.parallel import by_rows, threads
 
 ROOT = Path(__file__).resolve().parent.parent
 

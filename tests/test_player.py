@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.book import play
 from common.book import player as module
-from common.book.player import Player, play
+from common.book.player import Player
 
 
 def words(**values):

@@ -6,12 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from common.attentive import AttentionDecoder, Stack, alignment, attentive
 from common.backend import to_numpy, xp
 from common.batches import Shuffled
-from common.checks import layer_errors
+from common.gradient_check import layer_errors
 from common.initializers import gaussian, zeros
-from common.language_model import LanguageModel, cache_perplexity, continue_text
 from common.layers import (
     GRU,
     LSTM,
@@ -32,9 +30,15 @@ from common.layers import (
     unique_parameters,
     walk,
 )
+from common.layers.stack import Stack
 from common.metrics import perplexity
+from common.models.attention import AttentionDecoder, attentive
+from common.models.cache import cache_perplexity
+from common.models.decoding import accuracy, alignment, answer, beam_search
+from common.models.generation import continue_text
+from common.models.language_model import LanguageModel
+from common.models.seq2seq import plain
 from common.optimizers import SGD
-from common.seq2seq import accuracy, answer, beam_search, plain
 from common.text import Vocabulary
 from common.training import Trainer
 from common.weights import load_weights, read_npz, save_weights

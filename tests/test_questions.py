@@ -6,26 +6,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from common.scale import recorded, rounded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.datasets import load_addition, load_dates
-from common.questions import (
-    END,
-    FIRST_DAY,
-    LAST_DAY,
-    PAD,
-    START,
-    Task,
-    additions,
-    characters_of,
-    dates,
-    decode,
-    encode,
-    leak,
-    padding_mask,
-)
+from common.book import recorded
+from common.book.results import rounded
+from common.datasets import Task, additions, dates, leak, load_addition, load_dates
+from common.datasets.questions import FIRST_DAY, LAST_DAY
+from common.text import END, PAD, START, characters_of, decode, encode, padding_mask
 from runs.leak import count
 from tests.helpers import bad_input
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.checks import layer_errors
+from common.gradient_check import layer_errors
 from common.layers import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, Model, RNNCell
 from tests.helpers import normal
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from common.book import recorded
 from common.book import results as module
-from common.book.results import record, record_run, recorded
+from common.book.results import record, record_run
 
 
 @pytest.fixture

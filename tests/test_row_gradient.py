@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.backend import to_numpy, xp
-from common.row_gradient import RowGradient
+from common.support.row_gradient import RowGradient
 
 
 def lookups(ids, dtype=np.float64, seed=0):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from common.book.scale import current_scale, scale
+from common.book import scale
+from common.book.scale import current_scale
 
 
 def test_quick_is_the_default(monkeypatch):

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from common.batches import Shuffled
-from common.checks import layer_errors
+from common.datasets import Task, additions
+from common.gradient_check import layer_errors
+from common.models.decoding import accuracy, answer, beam_search
+from common.models.seq2seq import Decoder, PeekyDecoder, peeky, plain
 from common.optimizers import Adam
-from common.questions import END, PAD, START, Task, additions
-from common.seq2seq import Decoder, PeekyDecoder, accuracy, answer, beam_search, peeky, plain
+from common.text import END, PAD, START
 from common.training import Trainer
 from tests.helpers import bad_input, dense
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.book.tables import Measured, Plain, shade, table, token_strip
+from common.book import Measured, Plain, table, token_strip
+from common.book.tables import shade
 
 
 def test_a_token_strip_tells_its_values_without_colour():

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import (
-    UnknownWord,
-    Vocabulary,
-    contexts,
-    lines_to_words,
-    plain,
-    tokenize,
-    tokenize_ascii,
-    words_to_lines,
-)
+from common.text import Vocabulary, contexts, tokenize
+from common.text.tokens import plain, tokenize_ascii
+from common.text.vocabulary import UnknownWord, lines_to_words, words_to_lines
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=40)
 

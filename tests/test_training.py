@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from common.backend import to_numpy
 from common.batches import Batches, InOrder, Prepared, Shuffled, block, blocks, checksum, strands
 from common.checkpoints import keep_best
-from common.language_model import LanguageModel
 from common.layers import (
     Affine,
     Dropout,
@@ -29,9 +28,10 @@ from common.layers import (
     held,
 )
 from common.metrics import perplexity
+from common.models.language_model import LanguageModel
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
-from common.row_gradient import RowGradient
 from common.schedules import cut_short, linear_decay
+from common.support.row_gradient import RowGradient
 from common.training import Trainer, clip_gradients, gradient_norm, train_step
 from common.weights import Averaged, load_weights, read_npz
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.checks import layer_errors
+from common.gradient_check import layer_errors
 from common.layers import LayerNorm, unique_parameters
 from common.layers.make import Make
+from common.models.decoding import answer, beam_search
+from common.models.transformer import Blocks, Residual, transformer
 from common.optimizers import Adam
-from common.questions import START
 from common.schedules import warm_up
-from common.seq2seq import answer, beam_search
-from common.transformer import Blocks, Residual, transformer
+from common.text import START
 from tests.golden.reference import GOLDEN, run
 from tests.helpers import bad_input, dense, normal, questions
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from common.datasets import Verse, load_bible_pairs
-from common.questions import END, PAD, SPECIALS, START
-from common.seq2seq import answer
-from common.text import Vocabulary
-from common.translation import (
+from common.datasets import Sentences, Verse, load_bible_pairs
+from common.models.decoding import answer
+from common.models.pretrained import load_translator
+from common.text import (
+    END,
+    PAD,
     RARE,
-    Sentences,
+    SPECIALS,
+    START,
+    Vocabulary,
     cut_words,
     decode_words,
     encode_words,
-    load_translator,
     name_rare,
 )
 

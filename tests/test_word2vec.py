@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.vectors import WordVectors
-from common.word2vec import (
-    CBOW,
-    HierarchicalSkipGram,
-    HuffmanTree,
-    SkipGram,
-    adagrad_rows,
-    keep_probability,
-    noise_table,
-    subsampled,
-    sum_by_row,
-)
+from common.vectors import CBOW, HierarchicalSkipGram, HuffmanTree, SkipGram, WordVectors, noise_table
+from common.vectors.word2vec import adagrad_rows, keep_probability, subsampled, sum_by_row
 
 MODELS = [CBOW, SkipGram, HierarchicalSkipGram]
 COUNTS = np.array([40, 25, 12, 7, 5, 3, 2, 1])

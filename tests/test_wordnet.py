@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common import wordnet
-from common.text import UnknownWord
-from common.wordnet import path_similarity, synsets
+from common.datasets import wordnet
+from common.datasets.wordnet import path_similarity, synsets
+from common.text.vocabulary import UnknownWord
 
 PEER = json.loads(Path(__file__).with_name("golden").joinpath("wordnet.json").read_text(encoding="utf-8"))
 

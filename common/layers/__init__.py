@@ -12,13 +12,15 @@ from common.layers.base import (
     unique_parameters,
     walk,
 )
+from common.layers.cells import GRUCell, LSTMCell, RNNCell
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
-from common.layers.recurrent import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell
+from common.layers.recurrent import GRU, LSTM, RNN
+from common.layers.stack import Bidirectional
 
 __all__ = [
     "GRU",

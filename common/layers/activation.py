@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.functions import relu, sigmoid, softmax
 from common.layers.base import Layer
-from common.require import require_float, require_shape
+from common.support.require import require_float, require_shape
 
 
 class Activation(Layer):

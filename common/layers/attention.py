@@ -9,10 +9,12 @@ an encoder-decoder with recurrent layers, where the states of the encoder are ke
 
 from __future__ import annotations
 
-from common.backend import Array, np, xp
+import numpy as np
+
+from common.backend import Array, xp
 from common.layers.base import Layer, Model
 from common.layers.dense import Affine, MatMul
-from common.require import require_float, require_mask, require_shape
+from common.support.require import require_mask, require_sequences, require_shape
 
 
 class Attention(Layer):
@@ -240,11 +242,3 @@ def join(a: Array) -> Array:
     """(N, heads, T, d) as (N, T, heads * d): what ``cut`` took apart, as a copy."""
     N, heads, T, d = a.shape
     return a.swapaxes(1, 2).reshape(N, T, heads * d)
-
-
-def require_sequences(name: str, xs: Array, N: int | None = None, size: int | None = None) -> None:
-    """Raise unless ``xs`` is (N, T, size) of floats, with N and T at least 1."""
-    require_float(name, xs)
-    if xs.ndim != 3 or 0 in xs.shape or N not in (None, len(xs)) or size not in (None, xs.shape[2]):
-        shape = f"({N or 'N'}, T, {size or 'H'})"
-        raise ValueError(f"{name} has shape {xs.shape}; it should be {shape}, with N and T at least 1.")

@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from common.backend import Array, memory_layout, np, xp
-from common.row_gradient import RowGradient
+import numpy as np
+
+from common.backend import Array, memory_layout, xp
+from common.support.row_gradient import RowGradient
 
 
 class Complete(type):

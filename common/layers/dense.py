@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from common.backend import Array, xp
 from common.layers.base import Layer
-from common.require import require_float, require_matrix, require_shape, require_vectors
+from common.support.require import require_float, require_matrix, require_shape, require_vectors
 
 
 class MatMul(Layer):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from common.backend import FLOAT, Array, np, xp
+import numpy as np
+
+from common.backend import FLOAT, Array, xp
 from common.layers.base import Layer
-from common.require import require_float, require_generator, require_shape
+from common.support.require import require_float, require_generator, require_shape
 
 
 class Dropout(Layer):

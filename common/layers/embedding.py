@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from common.backend import Array
 from common.layers.base import Layer
-from common.require import require_ids, require_matrix, require_shape
-from common.row_gradient import RowGradient
+from common.support.require import require_ids, require_matrix, require_shape
+from common.support.row_gradient import RowGradient
 
 
 class Embedding(Layer):

@@ -6,12 +6,14 @@ zero to the loss and to every gradient.
 
 from __future__ import annotations
 
-from common.backend import Array, np, xp
+import numpy as np
+
+from common.backend import Array, xp
 from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
 from common.layers.dense import affine, matrix
-from common.pieces import by_rows
-from common.require import (
+from common.support.parallel import by_rows
+from common.support.require import (
     require_float,
     require_ids,
     require_mask,

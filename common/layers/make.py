@@ -14,7 +14,7 @@ from common.layers.dense import Affine, MatMul
 from common.layers.embedding import Embedding
 from common.layers.normalization import LayerNorm
 from common.layers.recurrent import LSTM, Recurrent
-from common.require import require_counts, require_generator
+from common.support.require import require_counts, require_generator
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.layers.base import Layer
 from common.layers.dense import matrix
-from common.require import require_float, require_shape, require_vectors
+from common.support.require import require_float, require_shape, require_vectors
 
 
 class LayerNorm(Layer):

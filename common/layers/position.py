@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from common.backend import FLOAT, Array, np, xp
-from common.layers.attention import require_sequences
+import numpy as np
+
+from common.backend import FLOAT, Array, xp
 from common.layers.base import Layer
-from common.require import require_shape
+from common.support.require import require_sequences, require_shape
 
 
 class PositionalEncoding(Layer):

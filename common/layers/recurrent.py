@@ -1,7 +1,7 @@
-"""Layers with a memory: RNN, LSTM and GRU.
+"""Layers with a memory that take whole sequences (N, T, D): RNN, LSTM and GRU.
 
-Each comes twice. A **cell** does one time step, and is written to be read: new arrays, one line for each
-formula. The **layer** takes whole sequences ``(N, T, D)``, and gives the same numbers several times faster:
+``common.layers.cells`` has their formulas, one time step at a time, written to be read. The layers here give
+the same numbers several times faster:
 
 * The inputs of all time steps are known at the start. One matrix product serves them all, and all gates. What
   waits for the step before, ``h @ Wh``, is all that the loop has to multiply.
@@ -11,167 +11,15 @@ formula. The **layer** takes whole sequences ``(N, T, D)``, and gives the same n
   are copied apart, so that each is one piece of memory, which NumPy handles faster (chapter 6 measures it).
 * Backward, the loop computes what each gate gets back, and no more. The gradients of weights and inputs
   follow in one product each.
-
-Gates lie side by side in the columns of ``Wx``, ``Wh`` and the biases, in blocks of ``H``:
-
-====== ================================== ==================================
-layer  here                               PyTorch (``weight_ih``, transposed)
-====== ================================== ==================================
-RNN    h                                  h
-LSTM   output, input, forget, candidate   input, forget, candidate, output
-GRU    reset, update, candidate           reset, update, candidate
-====== ================================== ==================================
-
-Our order for the LSTM puts the three sigmoids side by side, and also the three blocks whose gradient comes
-by way of the cell state. PyTorch has two biases, which are added. Only in the GRU does that make a
-difference, so only there we keep both.
 """
 
 from __future__ import annotations
 
 from common.backend import Array, xp
 from common.functions import sigmoid
-from common.layers.base import Layer, Model
-from common.require import require_float, require_last_axis, require_mask, require_matrix, require_shape
-
-
-class Cell(Layer):
-    """One time step of a recurrent layer; a subclass has the formulas, forward and backward."""
-
-    gates = 1
-
-    def __init__(self, *params: Array) -> None:
-        require_weights(self.names, params, self.gates)
-        super().__init__(*params)
-
-    def check(self, x: Array, *states: Array) -> None:
-        """Raise unless ``x`` is (N, D) and each state (N, H), of the type of the weights."""
-        Wx, Wh = self.params[:2]
-        require_float("x", x, like=Wx)
-        if x.ndim != 2 or x.shape[1] != len(Wx):
-            raise ValueError(f"x has shape {x.shape}; it should be (N, {len(Wx)}).")
-        for name, state in zip("hc", states):
-            require_float(name, state, like=Wx)
-            require_shape(name, state, (len(x), len(Wh)))
-
-    def check_back(self, *dstates: Array) -> None:
-        """Raise unless each gradient has the shape of its state."""
-        for name, dstate in zip("hc", dstates):
-            require_shape(f"d{name}_next", dstate, self.cache[1].shape)
-
-    def sizes(self) -> dict[str, object]:
-        return {"D": len(self.params[0]), "H": len(self.params[1])}
-
-
-class RNNCell(Cell):
-    """One step of the simplest recurrent network [Elman1990]_: ``h' = tanh(x Wx + h Wh + b)``.
-
-    Parameters
-    ----------
-    Wx : (D, H)
-    Wh : (H, H)
-    b : (H,)
-    """
-
-    names = ("Wx", "Wh", "b")
-
-    def forward(self, x: Array, h: Array) -> Array:
-        """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
-        self.check(x, h)
-        Wx, Wh, b = self.params
-        h_next = xp.tanh(x @ Wx + h @ Wh + b)
-        self.cache = x, h, h_next
-        return h_next
-
-    def backward(self, dh_next: Array) -> tuple[Array, Array]:
-        """Gradient of the next state to the gradients of x and h."""
-        self.check_back(dh_next)
-        Wx, Wh, _ = self.params
-        x, h, h_next = self.cache
-        da = dh_next * (1 - h_next * h_next)
-        self.grads = [x.T @ da, h.T @ da, da.sum(axis=0)]
-        return da @ Wx.T, da @ Wh.T
-
-
-class LSTMCell(Cell):
-    """One step of the LSTM [Hochreiter1997]_, with the forget gate of [Gers2000]_.
-
-    Parameters
-    ----------
-    Wx : (D, 4H)
-    Wh : (H, 4H)
-    b : (4H,)
-        Columns: output, input and forget gate, candidate.
-    """
-
-    names = ("Wx", "Wh", "b")
-    gates = 4
-
-    def forward(self, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-        """``x`` (N, D), states ``h`` and ``c`` (N, H) to the next ``h`` and ``c``."""
-        self.check(x, h, c)
-        Wx, Wh, b = self.params
-        a = x @ Wx + h @ Wh + b  # (N, 4H)
-        o, i, f, g = split(a, 4)  # (N, H) each
-        o, i, f, g = sigmoid(o), sigmoid(i), sigmoid(f), xp.tanh(g)
-        c_next = f * c + i * g
-        tanh_c = xp.tanh(c_next)
-        self.cache = x, h, c, o, i, f, g, tanh_c
-        return o * tanh_c, c_next
-
-    def backward(self, dh_next: Array, dc_next: Array) -> tuple[Array, Array, Array]:
-        """Gradients of the next ``h`` and ``c`` to the gradients of x, h and c."""
-        self.check_back(dh_next, dc_next)
-        Wx, Wh, _ = self.params
-        x, h, c, o, i, f, g, tanh_c = self.cache
-        dc = dc_next + dh_next * o * (1 - tanh_c * tanh_c)
-        do = dh_next * tanh_c * o * (1 - o)
-        di = dc * g * i * (1 - i)
-        df = dc * c * f * (1 - f)
-        dg = dc * i * (1 - g * g)
-        da = xp.concatenate([do, di, df, dg], axis=1)  # (N, 4H)
-        self.grads = [x.T @ da, h.T @ da, da.sum(axis=0)]
-        return da @ Wx.T, da @ Wh.T, dc * f
-
-
-class GRUCell(Cell):
-    """One step of the GRU [Cho2014]_, in the form where the reset gate acts on ``h Wh``, as PyTorch has it.
-
-    Parameters
-    ----------
-    Wx : (D, 3H)
-    Wh : (H, 3H)
-    bx, bh : (3H,)
-        Columns: reset and update gate, candidate. The reset gate multiplies the candidate's ``bh`` and not
-        its ``bx``, hence two biases.
-    """
-
-    names = ("Wx", "Wh", "bx", "bh")
-    gates = 3
-
-    def forward(self, x: Array, h: Array) -> Array:
-        """``x`` (N, D) and the state ``h`` (N, H) to the next state (N, H)."""
-        self.check(x, h)
-        Wx, Wh, bx, bh = self.params
-        xr, xz, xn = split(x @ Wx + bx, 3)  # (N, H) each
-        hr, hz, hn = split(h @ Wh + bh, 3)
-        r, z = sigmoid(xr + hr), sigmoid(xz + hz)
-        n = xp.tanh(xn + r * hn)
-        self.cache = x, h, r, z, n, hn
-        return (1 - z) * n + z * h
-
-    def backward(self, dh_next: Array) -> tuple[Array, Array]:
-        """Gradient of the next state to the gradients of x and h."""
-        self.check_back(dh_next)
-        Wx, Wh, _, _ = self.params
-        x, h, r, z, n, hn = self.cache
-        dn = dh_next * (1 - z) * (1 - n * n)
-        dz = dh_next * (h - n) * z * (1 - z)
-        dr = dn * hn * r * (1 - r)
-        dax = xp.concatenate([dr, dz, dn], axis=1)  # (N, 3H), what the products x Wx get back
-        dah = xp.concatenate([dr, dz, dn * r], axis=1)  # and the products h Wh
-        self.grads = [x.T @ dax, h.T @ dah, dax.sum(axis=0), dah.sum(axis=0)]
-        return dax @ Wx.T, dah @ Wh.T + dh_next * z
+from common.layers.base import Layer
+from common.layers.cells import require_weights
+from common.support.require import require_float, require_mask, require_shape
 
 
 class Lengths:
@@ -616,74 +464,9 @@ class GRU(Recurrent):
         return dax, dah
 
 
-class Bidirectional(Model):
-    """Two layers over the same sequences, one from left to right and one from right to left [Schuster1997]_.
-
-    Parameters
-    ----------
-    rightward, leftward : Recurrent
-        Layers with the same D, stateless: the leftward one begins at the end of the text, and what comes
-        after that is not known yet.
-    """
-
-    def __init__(self, rightward: Recurrent, leftward: Recurrent) -> None:
-        for name, layer in (("rightward", rightward), ("leftward", leftward)):
-            if not isinstance(layer, Recurrent) or layer.stateful:
-                raise ValueError(f"{name} is {layer!r}; it should be a recurrent layer with stateful=False.")
-        if len(rightward.params[0]) != len(leftward.params[0]):
-            raise ValueError(
-                f"leftward takes inputs of {len(leftward.params[0])} numbers; it should take "
-                f"{len(rightward.params[0])}, as rightward does."
-            )
-        if rightward.state_names != leftward.state_names:
-            raise ValueError(
-                f"rightward is {rightward!r} and leftward is {leftward!r}; both should have the same states."
-            )
-        self.rightward, self.leftward = rightward, leftward
-
-    def forward(self, xs: Array, mask: Array | None = None) -> Array:
-        """``xs`` (N, T, D) to both hidden states side by side, (N, T, 2H).
-
-        Padding at the end is where the leftward layer begins; it carries its state, zero, through to the
-        last word.
-        """
-        right = self.rightward.forward(xs, mask)
-        left = self.leftward.forward(xs[:, ::-1], None if mask is None else mask[:, ::-1])
-        return xp.concatenate([right, left[:, ::-1]], axis=2)
-
-    def backward(self, dhs: Array, *dstate: Array) -> Array:
-        """``dhs`` (N, T, 2H), and the gradient of ``state`` if something used it, to the gradient of xs.
-
-        One input went to two layers, so what comes back is added.
-        """
-        H = len(self.rightward.params[1])
-        require_last_axis("dhs", dhs, 2 * H)
-        for d in dstate:
-            require_last_axis("dstate", d, 2 * H)
-        dxs = self.rightward.backward(dhs[:, :, :H], *(d[:, :H] for d in dstate))
-        return dxs + self.leftward.backward(dhs[:, ::-1, H:], *(d[:, H:] for d in dstate))[:, ::-1]
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """Those of the layers: what ``state`` consists of."""
-        return self.rightward.state_names
-
-    @property
-    def state(self) -> tuple[Array, ...]:
-        """The final states of both, side by side, (N, 2H) each: what both have read from end to end."""
-        both = zip(self.rightward.state, self.leftward.state)
-        return tuple(xp.concatenate([right, left], axis=1) for right, left in both)
-
-
 def time_first(xs: Array) -> Array:
     """Lay (N, T, D) out as (T, N, D), each time step one piece of memory."""
     return xp.ascontiguousarray(xs.swapaxes(0, 1))
-
-
-def split(a: Array, n: int) -> tuple[Array, ...]:
-    """``n`` blocks of the last axis, as views."""
-    H = a.shape[-1] // n
-    return tuple(a[..., k * H : (k + 1) * H] for k in range(n))
 
 
 def by_gate(a: Array, gates: int) -> Array:
@@ -696,19 +479,3 @@ def slope_of_tanh(y: Array, out: Array) -> Array:
     """``1 - y²`` for ``y = tanh(x)``, in place of ``out``."""
     xp.multiply(y, y, out=out)
     return xp.subtract(1, out, out=out)
-
-
-def require_weights(names: tuple[str, ...], params: tuple[Array, ...], gates: int) -> None:
-    """Raise unless ``params`` are (D, gates * H), (H, gates * H), and biases (gates * H,)."""
-    if len(params) != len(names):
-        raise TypeError(f"params has {len(params)} arrays; it should have {len(names)}: {', '.join(names)}.")
-    for name, param in zip(names, params):
-        if name.startswith("W"):
-            require_matrix(name, param)
-        require_float(name, param, like=params[0])
-    Wx, Wh, *biases = params
-    width = gates * len(Wh)
-    require_shape("Wh", Wh, (len(Wh), width))
-    require_last_axis("Wx", Wx, width)
-    for name, b in zip(names[2:], biases):
-        require_shape(name, b, (width,))

@@ -7,7 +7,7 @@ from common.layers.base import Layer, Model
 
 
 class Sequential(Model):
-    """What one layer gives is what the next one takes.
+    """What one layer gives is what the next one takes [Rumelhart1986]_.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What makes the book's code safe and fast; no chapter imports it."""
+"""What makes the book's code safe and fast. No chapter imports it."""

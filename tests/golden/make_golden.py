@@ -1,6 +1,6 @@
 """Make the reference values in this folder with PyTorch: ``make golden``, or ``make golden NAME=LSTM``.
 
-For each example of each layer in ``common.catalogue``, PyTorch's own implementation computes outputs and
+For each example of each layer in ``common.book.catalogue``, PyTorch's own implementation computes outputs and
 gradients in float64, from the same weights and inputs and from random gradients of the outputs. The tests
 compare with what is stored, and need no PyTorch; how far ours is from it is recorded in
 data/results/layers.json, for the page that shows it. Optimizers are let take five steps. A small Transformer
@@ -15,17 +15,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from common.scale import record, recorded
 from torch.nn import functional as F
 
 from benchmarks import pytorch_layout
 from common import optimizers
-from common.catalogue import build, entry_of, layer_classes
+from common.book import recorded
+from common.book.catalogue import build, entry_of, layer_classes
+from common.book.results import record
 from common.layers import unique_parameters
 from common.layers.make import Make
-from common.questions import PAD, START
-from common.seq2seq import Seq2Seq
-from common.transformer import Blocks, transformer
+from common.models.seq2seq import Seq2Seq
+from common.models.transformer import Blocks, transformer
+from common.text import PAD, START
 from tests.golden.reference import GOLDEN, reference_gaps
 
 # ---- what the entries of the catalogue name, beside ``torch`` and ``F``

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import common.layers
-from common import catalogue
 from common.backend import Array, to_numpy, xp
-from common.catalogue import Entry, build
+from common.book import catalogue
+from common.book.catalogue import Entry, build
 from common.layers import Layer, Model
 from tests.helpers import dense
 

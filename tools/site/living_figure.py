@@ -11,7 +11,8 @@ import itertools
 import numpy as np
 from contourpy import contour_generator
 
-from common.book.player import Player, play
+from common.book import play
+from common.book.player import Player
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
 
 SIZE = 360  # side of the picture, in its own units

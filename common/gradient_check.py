@@ -18,7 +18,7 @@ import numpy as np
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, find_generators, unique_parameters
-from common.row_gradient import RowGradient
+from common.support.row_gradient import RowGradient
 
 H = 1e-5
 """How far a number is nudged."""

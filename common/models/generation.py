@@ -21,8 +21,10 @@ from numbers import Real
 
 import numpy as np
 
-from common.backend import Array, to_numpy
-from common.require import require_count, require_float, require_generator
+from common.backend import Array, to_numpy, xp
+from common.layers.base import evaluating
+from common.models.language_model import LanguageModel
+from common.support.require import require_count, require_float, require_generator
 
 
 def next_probabilities(
@@ -126,3 +128,50 @@ def choose(
     reached = np.cumsum(p, axis=-1)
     drawn = rng.random(p.shape[:-1])[..., None] * reached[..., -1:]  # below the total, whatever rounding did
     return (reached > drawn).argmax(axis=-1)
+
+
+def continue_text(
+    model: LanguageModel,
+    ids: Sequence[int] | np.ndarray,
+    length: int,
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    skip: Sequence[int] = (),
+) -> list[int] | np.ndarray:
+    """Let the model write on: draw each next word with the probability that the model gives it.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Or any model with stateful layers, ``predict``, and no dropout outside ``training``. Left as it was.
+    ids : whole numbers
+        The beginning of the text, at least one word; or N beginnings of one length, (N, T), that are all
+        continued at once.
+    length : int
+        How many words to add.
+    rng : numpy.random.Generator
+    temperature, top_k, top_p, skip
+        How to choose; see ``next_probabilities``.
+
+    Returns
+    -------
+    list of int
+        The words that were added; for N beginnings an array of ids, (N, length).
+    """
+    require_count("length", length)
+    read = np.asarray(ids)
+    if read.size == 0:
+        raise ValueError("ids is empty; it should hold at least one word to begin with.")
+    if read.ndim not in (1, 2):
+        raise ValueError(f"ids has shape {read.shape}; it should be (T,), or (N, T) for N texts.")
+    alone = read.ndim == 1
+    read = np.atleast_2d(read)  # (N, T)
+    written = np.empty((len(read), length), dtype=np.int64)
+    with evaluating(model):
+        for t in range(length):
+            scores = model.predict(xp.asarray(read))[:, -1]  # (N, V)
+            written[:, t] = choose(scores, rng, temperature, top_k, top_p, skip)
+            read = written[:, t : t + 1]
+    return written[0].tolist() if alone else written

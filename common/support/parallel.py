@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 
-from common.backend import Array, np, xp
+import numpy as np
+
+from common.backend import Array, xp
 
 PIECE = 1 << 17
 """Numbers in a piece."""

@@ -25,7 +25,7 @@ from itertools import pairwise
 import numpy as np
 
 from common.metrics import exp_of_mean
-from common.require import require_count, require_ids, require_text
+from common.support.require import require_count, require_ids, require_text
 
 
 class NGram:

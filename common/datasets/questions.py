@@ -9,9 +9,6 @@ Examples cost nothing, so nobody has to be content with few, and every answer is
 care is the split. A question that stands in two places, once among those to learn from and once among those
 to be tested on, makes the test a test of memory. So repeated questions are removed *before* the split, and
 ``leak`` measures what remains.
-
-A text becomes a row of ids. Rows of one batch have to be equally long, so short ones are filled up with
-``PAD``; an answer begins with ``START`` and ends with ``END``.
 """
 
 from __future__ import annotations
@@ -23,20 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from babel.dates import format_date
 
-from common.backend import Array, to_numpy, xp
-from common.require import require_count
-from common.text import Vocabulary
-
-PAD, START, END = 0, 1, 2
-SPECIALS = ("<pad>", "<start>", "<end>")
-
-Pair = tuple[str, str]
-"""A question and its answer."""
+from common.backend import Array
+from common.datasets.files import path
+from common.support.require import require_count
+from common.text.rows import Pair, characters_of, encode
+from common.text.vocabulary import Vocabulary
 
 
 # ---- making pairs
-
-
 def additions(rng: np.random.Generator, count: int, digits: int = 3) -> list[Pair]:
     """Sums of two numbers: first a length from 1 to ``digits`` is drawn for each, then so many digits.
 
@@ -111,8 +102,6 @@ def dates(rng: np.random.Generator, count: int) -> list[Pair]:
 
 
 # ---- the split
-
-
 def leak(train: Iterable[Pair], test: Sequence[Pair]) -> float:
     """Which share of the test questions stands among the training questions, from 0 to 1."""
     if len(test) == 0:
@@ -181,70 +170,21 @@ class Task:
         return questions, encode([answer for _, answer in pairs], self.characters, answers=True)
 
 
-def characters_of(pairs: Iterable[Pair]) -> Vocabulary:
-    """The vocabulary of all characters that occur, sorted, after the three special signs."""
-    found = {character for pair in pairs for text in pair for character in text}
-    return Vocabulary([*SPECIALS, *sorted(found)])
+def load_addition() -> list[tuple[str, str]]:
+    """Load the 50,000 sums of the seed book's file as pairs such as ``("16+75", "91")``."""
+    return _questions("addition.txt")
 
 
-# ---- texts and ids
+def load_dates() -> list[tuple[str, str]]:
+    """Load the 50,000 dates of the seed book's file as pairs such as ``("september 27, 1994",
+    "1994-09-27")``.
 
-
-def encode(
-    texts: Sequence[str],
-    characters: Vocabulary,
-    answers: bool = False,
-    reverse: bool = False,
-) -> Array:
-    """Texts to rows of ids, filled up with ``PAD`` on the right.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        N texts. An empty text is a row of ``PAD``.
-    characters : Vocabulary
-    answers : bool
-        Put ``START`` before each text and ``END`` after it.
-    reverse : bool
-        Turn each text round (not its padding).
-
-    Returns
-    -------
-    array of int32, (N, T)
-        T is the length of the longest text, at least 1.
-
-    Raises
-    ------
-    ValueError
-        A text has a character that the vocabulary lacks, or there is no text.
+    Only 41,578 of the questions are distinct: split the distinct ones, or the test set is partly in the
+    training set.
     """
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("texts should be a sequence of strings: for one text, a list with one string.")
-    if len(texts) == 0:
-        raise ValueError("texts is empty; it should hold at least one text.")
-    length = max(1, *map(len, texts))
-    rows = np.full((len(texts), length + 2 * answers), PAD, dtype=np.int32)  # (N, T)
-    for row, text in zip(rows, texts):
-        missing = [character for character in text if character not in characters]
-        if missing:
-            known = "".join(characters.words[len(SPECIALS) :])
-            raise ValueError(f"{text!r} has the character {missing[0]!r}; the model knows only {known!r}.")
-        ids = characters.encode(list(text[::-1] if reverse else text))
-        if answers:
-            ids = [START, *ids, END]
-        row[: len(ids)] = ids
-    return xp.asarray(rows)
+    return _questions("date.txt")
 
 
-def padding_mask(ids: Array) -> Array:
-    """True where a row of ids has a character, False where it was filled up."""
-    return ids != PAD
-
-
-def decode(ids: Array, characters: Vocabulary) -> list[str]:
-    """Rows of ids (N, T) to texts; each ends before its ``END``, and special signs are left out."""
-    texts = []
-    for row in np.atleast_2d(to_numpy(ids)).tolist():
-        row = row[: row.index(END)] if END in row else row
-        texts.append("".join(characters.decode([i for i in row if i >= len(SPECIALS)])))
-    return texts
+def _questions(file: str) -> list[tuple[str, str]]:
+    lines = path("addition_and_dates", file).read_text(encoding="ascii").splitlines()
+    return [(question.strip(), answer.strip()) for question, answer in (line.split("_") for line in lines)]

@@ -17,10 +17,10 @@ import numpy as np
 
 from common import layers
 from common.backend import Array, xp
-from common.checks import layer_errors
+from common.gradient_check import layer_errors
 from common.layers import Layer
 
-REFERENCES = Path(__file__).resolve().parent.parent / "references.bib"
+REFERENCES = Path(__file__).resolve().parents[2] / "references.bib"
 
 
 class Draw:
@@ -46,6 +46,7 @@ class Draw:
 
 Example = Callable[[Draw], tuple[Layer, list[Array]]]
 """Draws a layer and the inputs of its ``forward``."""
+
 Bad = tuple[Callable[[Layer, Draw], object], str]
 """Does something wrong, in most cases with the layer of the first example; and what the error has to say."""
 
@@ -588,6 +589,37 @@ ENTRIES = [
         timed=lambda d: (layers.VariationalDropout(0.5, d.rng), [d.floats(20, 35, 100)]),
     ),
     Entry(
+        layers.Sequential,
+        formula=r"y = f_n(\dots f_2(f_1(x)))",
+        shapes="x (N, D) → y (N, C)",
+        source="Rumelhart1986",
+        examples={
+            "(N, D)": lambda d: (
+                layers.Sequential(
+                    layers.Affine(d.floats(3, 4), d.floats(4)),
+                    layers.Tanh(),
+                    layers.Affine(d.floats(4, 2), d.floats(2)),
+                ),
+                [d.floats(5, 3)],
+            )
+        },
+        bad={
+            "last axis": (
+                lambda layer, d: layer.forward(d.floats(5, 4)),
+                "x has shape (5, 4); it should be (..., 3)",
+            ),
+        },
+        torch="F.linear(torch.tanh(F.linear(x[0], p[0].T, p[1])), p[2].T, p[3])",
+        timed=lambda d: (
+            layers.Sequential(
+                layers.Affine(d.floats(100, 100), d.floats(100)),
+                layers.Tanh(),
+                layers.Affine(d.floats(100, 10), d.floats(10)),
+            ),
+            [d.floats(100, 100)],
+        ),
+    ),
+    Entry(
         layers.RNNCell,
         formula=r"h' = \tanh(x W_x + h W_h + b)",
         shapes="x (N, D), h (N, H), Wx (D, H), Wh (H, H), b (H) → h' (N, H)",
@@ -677,6 +709,24 @@ ENTRIES = [
             ),
             [d.floats(20, 35, 100)],
         ),
+    ),
+    Entry(
+        layers.Stack,
+        formula=r"h^1_t = f_1(x)_t, \quad h^i_t = f_i(h^{i-1})_t \; (+ \; h^{i-1}_t)",
+        shapes="xs (N, T, D) → hs (N, T, H)",
+        source="Wu2016",
+        examples={
+            "(N, T, D)": lambda d: (layers.Stack(lstms(d, 3, 2, 2)), [d.floats(2, 4, 3)]),
+            "residual": lambda d: (layers.Stack(lstms(d, 3, 2, 3), residual=True), [d.floats(2, 4, 3)]),
+        },
+        bad={
+            "mask": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.ids(2, 2, 4)),
+                "mask holds int64; it should hold booleans",
+            ),
+        },
+        torch="stacked(layer, p, *x)",
+        timed=lambda d: (layers.Stack(lstms(d, 100, 100, 2, scale=0.1)), [d.floats(20, 35, 100)]),
     ),
     Entry(
         layers.Attention,

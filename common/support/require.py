@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 
-from common.backend import Array, np, to_numpy
+import numpy as np
+
+from common.backend import Array, to_numpy
 
 
 def require_array(name: str, value: object) -> None:
@@ -130,3 +132,11 @@ def require_text(ids: Sequence[int]) -> np.ndarray:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
     return array
+
+
+def require_sequences(name: str, xs: Array, N: int | None = None, size: int | None = None) -> None:
+    """Raise unless ``xs`` is (N, T, size) of floats, with N and T at least 1."""
+    require_float(name, xs)
+    if xs.ndim != 3 or 0 in xs.shape or N not in (None, len(xs)) or size not in (None, xs.shape[2]):
+        shape = f"({N or 'N'}, T, {size or 'H'})"
+        raise ValueError(f"{name} has shape {xs.shape}; it should be {shape}, with N and T at least 1.")

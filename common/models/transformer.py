@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.backend import FLOAT, Array, np, xp
+import numpy as np
+
+from common.backend import FLOAT, Array, xp
 from common.initializers import he, zeros
 from common.layers import (
     Affine,
@@ -28,9 +30,9 @@ from common.layers import (
     SoftmaxWithLoss,
 )
 from common.layers.make import Make
-from common.questions import padding_mask
-from common.require import require_counts
-from common.seq2seq import Seq2Seq
+from common.models.seq2seq import Seq2Seq
+from common.support.require import require_counts
+from common.text.rows import padding_mask
 
 
 class FeedForward(Model):

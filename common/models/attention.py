@@ -1,6 +1,6 @@
 """Encoders and decoders with attention: the decoder looks at all states of the encoder, not only at the last.
 
-They fit ``Seq2Seq``; ``common.seq2seq`` says what it asks of the two. What passes between them is
+They fit ``Seq2Seq``; ``common.models.seq2seq`` says what it asks of the two. What passes between them is
 
     memory = (hs, mask, h, c, ...)    # (N, S, H), (N, S), and the final states of each layer, (N, H) each
 
@@ -11,60 +11,18 @@ LSTM, as with [Bahdanau2015]_.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
-from common.backend import FLOAT, Array, np, to_numpy, xp
+from common.backend import FLOAT, Array, xp
 from common.layers.attention import Attention, attend, attend_back
-from common.layers.base import Model, evaluating
+from common.layers.base import Model
+from common.layers.cells import LSTMCell
 from common.layers.make import Make
-from common.layers.recurrent import LSTM, Bidirectional, LSTMCell, Recurrent
-from common.questions import START, decode, encode, padding_mask
-from common.require import require_counts, require_mask
-from common.seq2seq import Seq2Seq, answer
-from common.text import Vocabulary
-
-
-class Stack(Model):
-    """Recurrent layers, one above the other.
-
-    Parameters
-    ----------
-    layers : list of recurrent layers, or of Bidirectional
-        Each takes what the one below gives.
-    residual : bool
-        What goes into a layer is added to what comes out [He2016]_ [Wu2016]_, so that gradients have a way
-        past it. (Not for the first layer, whose input is of another size.)
-    """
-
-    def __init__(self, layers: Sequence[Recurrent | Bidirectional], residual: bool = False) -> None:
-        self.layers, self.residual = list(layers), residual
-
-    def forward(self, xs: Array, mask: Array | None = None) -> Array:
-        """``xs`` (N, T, D) to (N, T, H)."""
-        for i, layer in enumerate(self.layers):
-            hs = layer.forward(xs, mask)
-            xs = hs + xs if self.residual and i > 0 else hs
-        return xs
-
-    def backward(self, dhs: Array, *dstates: Array) -> Array:
-        """``dhs`` (N, T, H), and the gradients of ``states`` if something used them, to that of xs."""
-        parts = self.apart(dstates) if dstates else [()] * len(self.layers)
-        for i, layer in reversed(list(enumerate(self.layers))):
-            dxs = layer.backward(dhs, *parts[i])
-            dhs = dxs + dhs if self.residual and i > 0 else dxs
-        return dhs
-
-    @property
-    def states(self) -> tuple[Array, ...]:
-        """The final states: ``h`` and ``c`` of the first layer, then of the second, and so on."""
-        return tuple(part for layer in self.layers for part in layer.state)
-
-    def apart(self, states: Sequence[Array]) -> list[tuple[Array, ...]]:
-        """States of all layers, or their gradients, layer by layer."""
-        ends = np.cumsum([len(layer.state_names) for layer in self.layers]).tolist()
-        if len(states) != ends[-1]:
-            raise ValueError(f"states has {len(states)} parts; it should have {ends[-1]}.")
-        return [tuple(states[begin:end]) for begin, end in zip([0, *ends], ends)]
+from common.layers.recurrent import LSTM
+from common.layers.stack import Bidirectional, Stack
+from common.models.seq2seq import Seq2Seq
+from common.support.require import require_counts, require_mask
+from common.text.rows import padding_mask
 
 
 class AttentionEncoder(Model):
@@ -250,8 +208,6 @@ class LookFirstDecoder(Model):
 
 
 # ---- the models of chapter 8
-
-
 def attentive(
     V: int,
     D: int,
@@ -272,39 +228,3 @@ def looking_first(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: ty
     """Encoder and decoder with attention before the decoder's LSTM."""
     encoder = AttentionEncoder(V, D, H, rng, dtype=dtype)
     return Seq2Seq(encoder, LookFirstDecoder(V, D, H, rng, dtype=dtype))
-
-
-def alignment(
-    model: Seq2Seq, question: str, characters: Vocabulary, max_length: int, reverse: bool = False
-) -> tuple[str, np.ndarray]:
-    """Let a model answer one question, and watch where it looks.
-
-    Parameters
-    ----------
-    model : Seq2Seq
-        Its decoder has ``weights``.
-    question : str
-        At least one character, all of them known.
-    characters : Vocabulary
-    max_length : int
-        The most characters to write.
-    reverse : bool
-        The model was trained on questions that were turned round. The columns of the map are turned back.
-
-    Returns
-    -------
-    answer : str
-    weights : (T, S)
-        Row t: where the model looked when it wrote character t; column s belongs to character s of the
-        question.
-    """
-    if not question:
-        raise ValueError("question is empty; it should have at least one character.")
-    ids = encode([question], characters, reverse=reverse)
-    written = answer(model, ids, max_length)
-    text = decode(written, characters)[0]
-    read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
-    with evaluating(model):
-        model.decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
-        weights = to_numpy(model.decoder.weights)[0]
-    return text, (weights[:, ::-1] if reverse else weights)[: len(text)]

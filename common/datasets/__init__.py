@@ -1,0 +1,33 @@
+"""The texts of the book, and how to load them. Nothing is loaded or downloaded on import.
+
+A loader touches no random number generator and keeps nothing between calls. ``files`` says where a file comes
+from, and checks it.
+"""
+
+from common.datasets.bible import Sentences, Verse, load_bible_pairs
+from common.datasets.entities import load_wikigold
+from common.datasets.files import DATA, DataError
+from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
+from common.datasets.reviews import Reviews, load_reviews, review_texts
+from common.datasets.tatoeba import load_tatoeba
+from common.datasets.treebank import load_ptb
+
+__all__ = [
+    "DATA",
+    "DataError",
+    "Reviews",
+    "Sentences",
+    "Task",
+    "Verse",
+    "additions",
+    "dates",
+    "leak",
+    "load_addition",
+    "load_bible_pairs",
+    "load_dates",
+    "load_ptb",
+    "load_reviews",
+    "load_tatoeba",
+    "load_wikigold",
+    "review_texts",
+]

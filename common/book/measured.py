@@ -36,10 +36,10 @@ def measured(name: str, value: Real, low: Real, high: Real, unit: str = "", digi
     Raises
     ------
     ValueError
-        If the band is empty or not finite; where ``BOOK_STRICT`` is 1, also if `value` is outside the band or
-        not a number.
+        If the band is empty or not finite; where ``BOOK_STRICT`` is 1, also if ``value`` is outside the band
+        or not a number.
     TypeError
-        If `value`, `low` or `high` is not a real number.
+        If ``value``, ``low`` or ``high`` is not a real number.
 
     Examples
     --------

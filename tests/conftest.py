@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 os.environ.setdefault("BOOK_PROGRESS", "0")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["BOOK_STRICT"] = "1"  # a measured number outside its band is an error
 # A test sees the settings that it makes, not those of the person who runs it.
 for _name in ("BOOK_SCALE", "BOOK_DEVICE"):
     os.environ.pop(_name, None)

@@ -33,6 +33,20 @@ def test_fails_outside_the_band(value):
         measured("test accuracy", value, 0.95, 1)
 
 
+@pytest.mark.parametrize("strict", [None, "", "0"])
+@pytest.mark.parametrize(
+    "value, shown", [(0.53666, "0.5367"), (1.1, "1.1"), (math.nan, "nan"), (-math.inf, "-inf")]
+)
+def test_a_reader_who_plays_is_told_and_goes_on(capsys, monkeypatch, strict, value, shown):
+    if strict is None:
+        monkeypatch.delenv("BOOK_STRICT")
+    else:
+        monkeypatch.setenv("BOOK_STRICT", strict)
+    measured("test accuracy", value, 0.95, 1)
+    sentence = "is outside 0.95 to 1; it is checked only for the book's own settings.\n"
+    assert capsys.readouterr().out == f"test accuracy {shown} {sentence}"
+
+
 @pytest.mark.parametrize("low, high", [(1, 0), (math.nan, 1), (0, math.inf)])
 def test_refuses_a_band_that_is_none(low, high):
     with pytest.raises(ValueError, match="the band is"):

@@ -71,11 +71,13 @@ CELLS = [
         v4.new_output("error", ename="ValueError", evalue="x is 4", traceback=[]),
         False,
     ),
+    ("import os; print(os.environ['BOOK_STRICT'])", v4.new_output("stream", name="stdout", text="1\n"), True),
     ("1 / 0", None, False),
 ]
 
 
-def test_every_kind_of_text_output_is_compared(tmp_path):
+def test_every_kind_of_text_output_is_compared(tmp_path, monkeypatch):
+    monkeypatch.delenv("BOOK_STRICT")
     cells = []
     for i, (source, stored, _) in enumerate(CELLS):
         cell = v4.new_code_cell(source, outputs=[stored] if stored else [], execution_count=i + 1)

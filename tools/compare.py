@@ -86,6 +86,7 @@ def compare(
         **os.environ,
         "BOOK_PROGRESS": "0",  # a progress bar differs at every run
         "BOOK_SCALE": "quick",
+        "BOOK_STRICT": "1",  # a measured number outside its band is an error
         "OPENBLAS_NUM_THREADS": count,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,

@@ -207,6 +207,7 @@ def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) ->
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     os.environ.setdefault("BOOK_PROGRESS", "0")  # progress bars would leave a different output each time
+    os.environ.setdefault("BOOK_STRICT", "1")  # a measured number outside its band is an error
     os.environ.setdefault("PYTHONWARNINGS", "default")
     failed = []
     for path in paths:

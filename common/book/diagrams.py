@@ -61,7 +61,7 @@ _NARROW = {
 
 
 def text_width(text: str, size: float = TEXT, *, mono: bool = False) -> float:
-    """Return an upper estimate of the width of one line in px; marks such as ``_`` are not counted."""
+    """An upper estimate of the width of one line in px; marks such as ``_`` are not counted."""
     if mono:
         return 0.62 * size * len(text)
     # fsum, here and below: Python's sum of floats rounds in another way since 3.12.
@@ -90,7 +90,7 @@ def _marked(text: str) -> list[tuple[str, int, float]]:
 
 
 def _spans(text: str, size: float) -> str:
-    """Return the text with its marks as tspans."""
+    """The text with its marks as tspans."""
     out, back = [], 0.0
     for part, shift, scale in _marked(text):
         move = shift * 0.28 * size
@@ -106,7 +106,7 @@ def _spans(text: str, size: float) -> str:
 
 
 def _n(value: float) -> str:
-    """Return a coordinate with at most one decimal."""
+    """A coordinate with at most one decimal."""
     text = f"{value:.1f}"
     text = text[:-2] if text.endswith(".0") else text
     return "0" if text == "-0" else text
@@ -125,7 +125,7 @@ class Rect:
     h: float
 
     def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
-        """Say whether two rectangles share more than `slack` px in both directions."""
+        """Say whether two rectangles share more than ``slack`` px in both directions."""
         return (
             abs(self.x - other.x) < (self.w + other.w) / 2 - slack
             and abs(self.y - other.y) < (self.h + other.h) / 2 - slack
@@ -255,7 +255,7 @@ class Diagram:
         kind : {"layer", "data", "loss"}
             Its role.
         lines : sequence of (text, style), optional
-            Instead of `text` and `sub`: lines with the styles "", "s", "m", "f", "b".
+            Instead of ``text`` and ``sub``: lines with the styles "", "s", "m", "f", "b".
         width, height : float
             The least size, in px.
         active : bool
@@ -334,7 +334,7 @@ class Diagram:
         bold: bool = False,
         thin: bool = False,
     ) -> Diagram:
-        """Draw an arrow from shape `a` to shape `b`; with `backward`, also the dashed one that runs back.
+        """Draw an arrow from shape ``a`` to shape ``b``; with ``backward`` also the dashed one back.
 
         Parameters
         ----------
@@ -344,7 +344,7 @@ class Diagram:
         above, below : str
             Labels on the two sides. At an arrow that runs up or down, above is right and below is left.
         shape : str
-            The shape of what flows, in small letters: below, or under `above` where below is taken.
+            The shape of what flows, in small letters: below, or under ``above`` where below is taken.
         backward : str, optional
             The gradient that flows back; "" draws the backward arrow without a label.
         kind : {"forward", "backward", "plain"}
@@ -395,7 +395,7 @@ class Diagram:
     def _anchored(
         self, start: Shape, end: Shape, corners: list[tuple[float, float]]
     ) -> list[tuple[float, float]]:
-        """Return the line from edge to edge: level or upright where that is possible, else oblique."""
+        """The line from edge to edge: level or upright where that is possible, else oblique."""
         a, b = start.rect, end.rect
         first, last = (a.x, a.y), (b.x, b.y)
         if not corners:
@@ -463,13 +463,13 @@ class Diagram:
         return troubles
 
     def problems(self) -> list[str]:
-        """Return one sentence for each overlap, or an empty list when the picture is clean."""
+        """One sentence for each overlap, or an empty list when the picture is clean."""
         return self._place()
 
     # ------------------------------------------------------------------ SVG
 
     def size(self) -> tuple[float, float]:
-        """Return the natural width and height in px."""
+        """The natural width and height in px."""
         _, _, width, height = self._bounds()
         return width, height
 
@@ -486,7 +486,7 @@ class Diagram:
         return left, top, right - left, bottom - top
 
     def svg(self, alt: str | None = None) -> str:
-        """Return the picture as an ``<svg>`` element; its text alternative is `alt`, or the title."""
+        """The picture as an ``<svg>`` element; its text alternative is ``alt``, or the title."""
         left, top, width, height = self._bounds()
         out: list[str] = []
         for group in self.groups:
@@ -533,12 +533,12 @@ class Diagram:
         Parameters
         ----------
         alt, caption, name
-            As for :func:`common.book.figures.show`; `alt` is required.
+            As for :func:`common.book.figures.show`; ``alt`` is required.
 
         Raises
         ------
         ValueError
-            If `alt` is missing, or something overlaps.
+            If ``alt`` is missing, or something overlaps.
         """
         alt = require_alt(alt)
         troubles = self.problems()
@@ -555,7 +555,7 @@ class Diagram:
 
 
 def _edge(shape: Shape, inside: tuple[float, float], toward: tuple[float, float]) -> tuple[float, float]:
-    """Return where the line from `inside` a shape toward a place leaves it."""
+    """Where the line from ``inside`` a shape toward a place leaves it."""
     r, (px, py) = shape.rect, inside
     dx, dy = toward[0] - px, toward[1] - py
     length = math.hypot(dx, dy)
@@ -573,7 +573,7 @@ def _edge(shape: Shape, inside: tuple[float, float], toward: tuple[float, float]
 
 
 def _shifted(points: list[tuple[float, float]], by: float) -> list[tuple[float, float]]:
-    """Return the line moved sideways: a positive `by` moves it to the reader's above (or right)."""
+    """The line moved sideways: a positive ``by`` moves it to the reader's above (or right)."""
     moved = []
     normals = [_normal(a, b) for a, b in pairwise(points)]
     for i, (x, y) in enumerate(points):
@@ -584,7 +584,7 @@ def _shifted(points: list[tuple[float, float]], by: float) -> list[tuple[float, 
 
 
 def _normal(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    """Return the unit vector that points to the reader's above: up, or to the right of an upright line."""
+    """The unit vector that points to the reader's above: up, or to the right of an upright line."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     length = math.hypot(dx, dy) or 1.0
     nx, ny = -dy / length, dx / length
@@ -617,7 +617,7 @@ def _rect_tag(r: Rect, classes: str, radius: float) -> str:
 
 
 def _label_tag(label: Label, x: float, y: float) -> str:
-    """Return the lines of a label, centred on a place."""
+    """The lines of a label, centred on a place."""
     out, at = [], y - label.height / 2
     for text, style, size in label.lines:
         base = at + size * (LINE / 2 + 0.35)
@@ -636,7 +636,7 @@ def _label_tag(label: Label, x: float, y: float) -> str:
 
 
 def _arrow_tag(arrow: Arrow) -> str:
-    """Return the line with rounded corners, and its head as a small triangle (no ids to clash on a page)."""
+    """The line with rounded corners, and its head as a small triangle (no ids to clash on a page)."""
     points = list(arrow.points)
     classes = arrow.style + (" bold" if arrow.bold else "") + (" thin" if arrow.thin else "")
     head = ""

@@ -191,7 +191,7 @@ def unrolled(
     Raises
     ------
     ValueError
-        `steps` is not a whole number above 0.
+        ``steps`` is not a whole number above 0.
     """
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps is {steps!r}; it should be a whole number above 0.")

@@ -128,9 +128,9 @@ def show(
     Raises
     ------
     ValueError
-        If `alt` is missing or empty, or `name` is not a plain identifier.
+        If ``alt`` is missing or empty, or ``name`` is not a plain identifier.
     TypeError
-        If `figure` is none of the above.
+        If ``figure`` is none of the above.
     """
     if isinstance(figure, str):
         label = attribute(require_alt(alt)) if alt is not None else "scrolls sideways where it is too wide"
@@ -144,7 +144,7 @@ def show(
 
 
 def publish(markup: str, text: str) -> None:
-    """Send HTML to the notebook as one output, with `text` for a front end that shows no HTML."""
+    """Send HTML to the notebook as one output, with ``text`` for a front end that shows no HTML."""
     from IPython.display import display
 
     display({"text/html": markup, "text/plain": f"[figure] {text}"}, raw=True)
@@ -153,7 +153,7 @@ def publish(markup: str, text: str) -> None:
 def figure_html(
     body: str, *, caption: str | None = None, name: str | None = None, classes: str = "", css: str = ""
 ) -> str:
-    """Return ``<figure>`` with the shared style sheet, the body and the caption."""
+    """``<figure>`` with the shared style sheet, the body and the caption."""
     identifier = "" if name is None else f' id="{require_name(name)}"'
     below = "" if caption is None else f"<figcaption>{inline_markup(caption)}</figcaption>"
     kind = f"book-figure {classes}".strip()
@@ -161,12 +161,12 @@ def figure_html(
 
 
 def image_tag(uri: str, alt: str) -> str:
-    """Return an ``<img>``; the class keeps the site's theme from recolouring it in dark mode."""
+    """An ``<img>``; the class keeps the site's theme from recolouring it in dark mode."""
     return f'<img class="dark-light" alt="{attribute(alt)}" src="{uri}">'
 
 
 def as_figure(figure: Any) -> Figure:
-    """Return the matplotlib Figure that `figure` is or belongs to."""
+    """The matplotlib Figure that ``figure`` is or belongs to."""
     found = figure if isinstance(figure, Figure) else getattr(figure, "figure", None)
     if not isinstance(found, Figure):
         raise TypeError(
@@ -176,12 +176,12 @@ def as_figure(figure: Any) -> Figure:
 
 
 def png_uri(fig: Figure, *, dpi: float | None = None) -> str:
-    """Return the figure as a ``data:`` address of a PNG."""
+    """The figure as a ``data:`` address of a PNG."""
     return "data:image/png;base64," + base64.b64encode(png_bytes(fig, dpi=dpi)).decode("ascii")
 
 
 def png_bytes(fig: Figure, *, dpi: float | None = None) -> bytes:
-    """Return the figure as PNG, with a palette of 256 colours when that is smaller.
+    """The figure as PNG, with a palette of 256 colours when that is smaller.
 
     The bytes depend on the drawing alone: no date and no version is stored in them.
     """
@@ -205,7 +205,7 @@ def png_bytes(fig: Figure, *, dpi: float | None = None) -> bytes:
 
 
 def require_alt(alt: object, where: str = "alt") -> str:
-    """Return `alt` on one line, or raise ValueError when there is nothing in it."""
+    """Return ``alt`` on one line, or raise ValueError when there is nothing in it."""
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(
             f"{where} is {alt!r}; it should be a sentence that says what the picture shows, for those "
@@ -215,7 +215,7 @@ def require_alt(alt: object, where: str = "alt") -> str:
 
 
 def require_name(name: object) -> str:
-    """Return `name` if it can be an HTML id and part of a link, or raise ValueError."""
+    """Return ``name`` if it can be an HTML id and part of a link, or raise ValueError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
         raise ValueError(f"name is {name!r}; it should be a letter, then letters, digits, '-' and '_'.")
     return name
@@ -230,7 +230,7 @@ _MARKUP = re.compile(r"`([^`]+)`|\$([^$]+)\$|\*([^*\s](?:[^*]*[^*\s])?)\*")
 
 
 def inline_markup(text: str) -> str:
-    r"""Return HTML for a caption: escaped text with ``\`code\```, ``$math$`` and ``*emphasis*``.
+    r"""HTML for a caption: escaped text with ``\`code\```, ``$math$`` and ``*emphasis*``.
 
     Math is left to the page's MathJax, which typesets it in the site and in JupyterLab alike.
 

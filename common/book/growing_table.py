@@ -59,7 +59,8 @@ def growing_table(
     mine = by_model({key: {"here": run} for key, run in (here or {}).items()})
     for model in models:
         if model not in known:
-            raise KeyError(f"nothing is recorded of {model!r}; recorded models: {', '.join(known) or 'none'}")
+            recorded_models = ", ".join(known) or "none"
+            raise KeyError(f"nothing is recorded of {model!r}; recorded models: {recorded_models}.")
     shown = [known[model] for model in models] + list(mine.values())
     tasks = [task for task in TASKS if any(task in runs for runs in shown)]
     rows = [[names.get(model, model), *recorded_cells(known[model], tasks)] for model in models]

@@ -11,7 +11,7 @@
          alt=lambda epoch: f"Decision regions after {epoch} epochs: {describe(epoch)}.",
          caption="The boundary as it forms. Move the slider.")
 
-- **In JupyterLab** the reader gets widgets, and `boundary` is called again for any value.
+- **In JupyterLab** the reader gets widgets, and ``boundary`` is called again for any value.
 - **On the static page**, with no kernel, the same cell shows frames that were drawn when the notebook ran,
   under native controls: a slider for numbers, a list for words, buttons to step and to play. They work by
   mouse and by keyboard, from a file, on a phone, and nothing moves before the reader asks for it.
@@ -21,7 +21,7 @@
 What an author should know:
 
 - One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words
-  or sentences (a list to choose from), or a dict from what the reader sees to what `draw` gets.
+  or sentences (a list to choose from), or a dict from what the reader sees to what ``draw`` gets.
 - ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
   :class:`common.book.diagrams.Diagram`. HTML frames are small: see
   :mod:`common.book.tables`.
@@ -144,7 +144,7 @@ class Axis:
         return next((own for own in self.values if math.isclose(own, value, rel_tol=1e-12)), value)
 
     def index(self, value: Any) -> int:
-        """Return the position of a value, or of what the reader sees for it."""
+        """The position of a value, or of what the reader sees for it."""
         for position, (own, text) in enumerate(zip(self.values, self.texts)):
             if text == value or (own is value) or (is_number(value) and is_number(own) and own == value):
                 return position
@@ -165,7 +165,7 @@ class Player:
     caption : str, optional
         Shown below; may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
     note : callable or str, optional
-        A visible sentence for each frame, made like `alt`; may hold the same marks as `caption`.
+        A visible sentence for each frame, made like ``alt``; may hold the same marks as ``caption``.
     name : str, optional
         The HTML id of the figure. Made from the content if not given.
     start : dict, optional
@@ -189,9 +189,9 @@ class Player:
     ------
     ValueError
         If the values are empty, repeated, mixed or not finite, there are too many frames or bytes, a text
-        alternative is missing, or `draw` fails (the sentence names the values; the cause is chained).
+        alternative is missing, or ``draw`` fails (the sentence names the values; the cause is chained).
     TypeError
-        If `draw` cannot be called or returns something that cannot be shown.
+        If ``draw`` cannot be called or returns something that cannot be shown.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ class Player:
     # ------------------------------------------------------------------ drawing
 
     def _speaker(self, argument: str, say: Any) -> Callable[..., str]:
-        """Return a function of the values that gives one non-empty line."""
+        """A function of the values that gives one non-empty line."""
         names = [axis.name for axis in self.axes]
         if isinstance(say, str):
             # An alt has to tell any two frames apart; a note may speak of one parameter only.
@@ -278,7 +278,7 @@ class Player:
         return speak
 
     def frame(self, **values: Any) -> str:
-        """Return one frame as HTML: an ``<img>`` for a matplotlib figure, else what `draw` gave."""
+        """One frame as HTML: an ``<img>`` for a matplotlib figure, else what ``draw`` gave."""
         before = set(plt.get_fignums())
         try:
             with _naming("draw", self.axes, values):
@@ -415,7 +415,7 @@ class Player:
 
     @staticmethod
     def _frame_css(frames: Sequence[str]) -> str:
-        """Return the style sheets that the frames use, and no more: each output carries its own."""
+        """The style sheets that the frames use, and no more: each output carries its own."""
         css = DIAGRAM_CSS if any("bk-svg" in frame for frame in frames) else ""
         cells = any("bk-strip" in frame or "bk-table" in frame for frame in frames)
         return css + (TABLES_CSS if cells else "")
@@ -459,7 +459,7 @@ class Player:
     # ------------------------------------------------------------------ the live kernel
 
     def show_values(self, **values: Any) -> str:
-        """Return the markup that the widgets show for any values: the frame, its note and the caption."""
+        """The markup that the widgets show for any values: the frame, its note and the caption."""
         frame = self.frame(**values)
         alt = self.alt(**values)
         body = (
@@ -474,7 +474,7 @@ class Player:
         return figure_html(body, caption=self.caption, css=PLAYER_CSS + self._frame_css([frame]))
 
     def widget(self) -> Any:
-        """Return the ipywidgets version, made once."""
+        """The ipywidgets version, made once."""
         if self._widget is None:
             self._widget = _LivePlayer(self).box
         return self._widget
@@ -548,7 +548,7 @@ class _LivePlayer:
 
 
 def _live_control(widgets: Any, axis: Axis, value: Any, free: bool, quick: bool) -> Any:
-    """Return the widget for one parameter; where it is free, any text may be typed."""
+    """The widget for one parameter; where it is free, any text may be typed."""
     common = {"description": axis.label, "style": {"description_width": "initial"}}
     if free:
         return widgets.Combobox(
@@ -605,7 +605,7 @@ def _text(value: Any) -> str:
 
 
 def _describe(axes: Sequence[Axis], values: Mapping[str, Any]) -> str:
-    """Return ``epoch=30, word='say'``, with what the reader sees where the value itself prints badly."""
+    """``epoch=30, word='say'``, with what the reader sees where the value itself prints badly."""
     parts = []
     for axis in axes:
         value = values[axis.name]

@@ -36,7 +36,7 @@ def recorded(name: str) -> dict[str, Any]:
     Raises
     ------
     KeyError
-        If nothing was recorded under `name`.
+        If nothing was recorded under ``name``.
     ValueError
         If the file is not a JSON object, or does not say how its numbers came about.
     """
@@ -46,15 +46,15 @@ def recorded(name: str) -> dict[str, Any]:
     except FileNotFoundError:
         names = sorted(file.stem for file in RESULTS.glob("*.json"))
         known = ", ".join(names) if names else "none yet"
-        raise KeyError(f"nothing is recorded under the name {name!r}; recorded results: {known}") from None
+        raise KeyError(f"nothing is recorded under the name {name!r}; recorded results: {known}.") from None
     try:
         results = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"data/results/{name}.json is not valid JSON: {error}") from None
+        raise ValueError(f"data/results/{name}.json is not valid JSON: {error}.") from None
     missing = [key for key in PROVENANCE if not isinstance(results, dict) or key not in results]
     if missing:
         raise ValueError(
-            f"data/results/{name}.json lacks {', '.join(missing)}; it should say how it was measured"
+            f"data/results/{name}.json lacks {', '.join(missing)}; it should say how it was measured."
         )
     return results
 
@@ -158,5 +158,5 @@ def processor() -> str:
 
 def _path(name: str) -> Path:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise ValueError(f"name is {name!r}; it should be lower-case letters, digits, '-' and '_'")
+        raise ValueError(f"name is {name!r}; it should be lower-case letters, digits, '-' and '_'.")
     return RESULTS / f"{name}.json"

@@ -18,7 +18,7 @@ SCALES = ("quick", "full")
 
 
 def current_scale() -> str:
-    """Return ``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says.
+    """``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says.
 
     Raises
     ------
@@ -27,12 +27,12 @@ def current_scale() -> str:
     """
     name = os.environ.get("BOOK_SCALE", "").strip() or "quick"
     if name not in SCALES:
-        raise ValueError(f"BOOK_SCALE is {name!r}; it should be 'quick' or 'full'")
+        raise ValueError(f"BOOK_SCALE is {name!r}; it should be 'quick' or 'full'.")
     return name
 
 
 def scale(*, quick: T, full: T) -> T:
-    """Return the value for the current scale.
+    """The value for the current scale.
 
     >>> scale(quick=3, full=40)  # with BOOK_SCALE not set
     3

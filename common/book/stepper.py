@@ -152,7 +152,7 @@ class Graph:
         )
 
     def repeat(self, a: Node, n: int, name: str | None = None) -> Node:
-        """Lay `n` copies of a value under each other: ``(D,)`` to ``(n, D)``."""
+        """Lay ``n`` copies of a value under each other: ``(D,)`` to ``(n, D)``."""
         self._check("repeat", a)
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n is {n!r}; it should be a whole number above 0.")
@@ -187,7 +187,7 @@ class Graph:
         return self._op("sigmoid", "σ", (a,), y, lambda g: (g * slope,), name, formula, None, says)
 
     def mean_square(self, y: Node, t: Node, name: str | None = None) -> Node:
-        """Take the mean of the squared differences between outputs `y` and targets `t`."""
+        """Take the mean of the squared differences between outputs ``y`` and targets ``t``."""
         self._check("mean_square", y, t, same=True)
         difference, size = y.value - t.value, max(y.value.size, 1)
 
@@ -261,7 +261,7 @@ class Graph:
         return self._add(Node(name, value, op, symbol, inputs, True, backward, text, says))
 
     def order(self, output: Node) -> list[Node]:
-        """Return the values that `output` depends on, in the order in which they are computed."""
+        """The values that ``output`` depends on, in the order in which they are computed."""
         self._check("order", output)
         needed, stack = set(), [output]
         while stack:
@@ -272,11 +272,11 @@ class Graph:
         return [node for node in self.nodes if id(node) in needed]
 
     def gradients(self, output: Node) -> dict[str, np.ndarray]:
-        """Return the gradient of `output` for each value it depends on, by name."""
+        """The gradient of ``output`` for each value it depends on, by name."""
         return self._backward(output)[-1][1]
 
     def _backward(self, output: Node) -> list[tuple[Node | None, dict[str, np.ndarray]]]:
-        """Return what is known at the start of the way back, and after each operation."""
+        """What is known at the start of the way back, and after each operation."""
         if output.value.ndim:
             raise ValueError(
                 f"{output.name} has shape {output.value.shape}; the graph should end in one number, for "
@@ -307,7 +307,7 @@ class Step:
 
 
 def steps(graph: Graph, output: Node) -> list[Step]:
-    """Return the steps of a forward and a backward pass."""
+    """The steps of a forward and a backward pass."""
     order = graph.order(output)
     given = {node.name for node in order if not node.op}
     operations = [node for node in order if node.op]
@@ -344,7 +344,7 @@ def stepper(
     caption: str | None = None,
     name: str | None = None,
 ) -> Player:
-    """Return a figure in which the reader steps through the graph, forward and backward.
+    """A figure in which the reader steps through the graph, forward and backward.
 
     Parameters
     ----------
@@ -444,7 +444,7 @@ class _Picture:
         return 17.0 if len(node.symbol) == 1 else max(17.0, label.width / 2 + 3)
 
     def _lines(self, node: Node, value: bool, gradient: np.ndarray | None) -> list[tuple[str, str]]:
-        """Return the text of a box, with empty lines where nothing is known yet."""
+        """The text of a box, with empty lines where nothing is known yet."""
         wanted = node.wants_gradient
         partial = f"∂{self.output.name}/∂{node.name}"
         if node.value.ndim == 0:
@@ -462,13 +462,13 @@ class _Picture:
         return lines
 
     def _size(self, node: Node) -> tuple[float, float]:
-        """Return the size of the box when everything is known."""
+        """The size of the box when everything is known."""
         lines = self._lines(node, True, self.gradients.get(node.name))
         label = Label([(t, " ".join(s), SMALL if set(s) & set("fbk") else TEXT) for t, s in lines])
         return max(label.width + 20, 44.0), label.height + 12
 
     def draw(self, step: Step) -> Diagram:
-        """Return the picture at one step."""
+        """The picture at one step."""
         d = Diagram(TITLE, column=1, row=1)
         for node in self.order:
             key = node.name
@@ -542,14 +542,14 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 
 def _number(value: Any) -> str:
-    """Return a number in three significant digits (two if it is small), the minus sign as one."""
+    """A number in three significant digits (two if it is small), the minus sign as one."""
     value = np.asarray(value).item()
     text = f"{value:.3g}" if abs(value) >= 0.1 else f"{value:.2g}"
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
 def _factor(value: Any) -> str:
-    """Return a number as a factor: a negative one in brackets."""
+    """A number as a factor: a negative one in brackets."""
     text = _number(value)
     return f"({text})" if text.startswith("−") else text
 
@@ -559,14 +559,14 @@ def _two(a: Node, b: Node, sign: str) -> str | None:
 
 
 def _rows_of(value: np.ndarray) -> list[str]:
-    """Return the rows of an array, its columns aligned."""
+    """The rows of an array, its columns aligned."""
     texts = [[_number(v) for v in row] for row in np.atleast_2d(value)]
     widths = [max(len(row[k]) for row in texts) for k in range(len(texts[0]))]
     return [" ".join(text.rjust(width) for text, width in zip(row, widths)) for row in texts]
 
 
 def _flat(value: np.ndarray) -> str:
-    """Return a value on one line: 3, [1, 2] or [[1, 2], [3, 4]]."""
+    """A value on one line: 3, [1, 2] or [[1, 2], [3, 4]]."""
     if np.ndim(value) == 0:
         return _number(value)
     return "[" + ", ".join(_flat(part) for part in value) + "]"

@@ -16,7 +16,7 @@ _COOL, _WARM = (0, 114, 178), (213, 94, 0)
 
 
 def shade(value: float, low: float, high: float) -> tuple[str, bool]:
-    """Return a colour for a value, and whether white text belongs on it.
+    """A colour for a value, and whether white text belongs on it.
 
     A range on both sides of zero goes from blue over white to orange; one on one side from white to blue.
     """
@@ -43,7 +43,7 @@ def token_strip(
     show_values: bool = False,
     label: str = "tokens",
 ) -> str:
-    """Return tokens in a row, each on a ground coloured by its value, as HTML.
+    """Tokens in a row, each on a ground coloured by its value, as HTML.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def token_strip(
     values : sequence of float
         One finite number for each token.
     low, high : float, optional
-        The ends of the colour scale; those of `values` if not given. Give them when several strips are
+        The ends of the colour scale; those of ``values`` if not given. Give them when several strips are
         compared, or when the strip is a frame: the same colour should mean the same number in each.
     digits : int
         Decimals of the number that a pointer or a screen reader gets.
@@ -87,7 +87,7 @@ def token_strip(
 
 
 def is_number(value: Any) -> bool:
-    """Say whether `value` is a real number; True and False are none."""
+    """Say whether ``value`` is a real number; True and False are none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
@@ -103,7 +103,7 @@ class Measured:
 
 
 def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
-    """Return an HTML table, for :func:`common.book.show`, or as a frame of :func:`common.book.play`.
+    """An HTML table, for :func:`common.book.show`, or as a frame of :func:`common.book.play`.
 
     Parameters
     ----------

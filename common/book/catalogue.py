@@ -285,6 +285,12 @@ def recurrent(kind: type[layers.Layer]) -> dict[str, object]:
     }
 
 
+def lstms(d: Draw, D: int, H: int, depth: int, scale: float = 1.0) -> list[layers.LSTM]:
+    """LSTMs that fit one above the other."""
+    widths = [D, *[H] * (depth - 1)]
+    return [layers.LSTM(*recurrent_weights(d, layers.LSTM, width, H, scale)) for width in widths]
+
+
 def seen(d: Draw, *shape: int) -> Array:
     """A mask in which each row shows something, the first position."""
     mask = d.mask(*shape)

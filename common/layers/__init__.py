@@ -20,7 +20,8 @@ from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidW
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN
-from common.layers.stack import Bidirectional
+from common.layers.sequential import Sequential
+from common.layers.stack import Bidirectional, Stack
 
 __all__ = [
     "GRU",
@@ -43,10 +44,12 @@ __all__ = [
     "PositionalEncoding",
     "RNNCell",
     "ReLU",
+    "Sequential",
     "Sigmoid",
     "SigmoidWithLoss",
     "Softmax",
     "SoftmaxWithLoss",
+    "Stack",
     "Tanh",
     "VariationalDropout",
     "evaluating",

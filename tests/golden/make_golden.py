@@ -100,6 +100,15 @@ def both_ways(layer, params, xs):
     return torch.lstm(xs, (zero, zero), weights, True, 1, 0.0, True, True, True)[0]
 
 
+def stacked(layer, params, xs):
+    """LSTMs one above the other, with what goes into one added to what comes out, if that is asked for."""
+    for i, lstm in enumerate(layer.layers):
+        size = len(lstm.params)
+        hs = over_time(torch.lstm, torch.lstm_cell, lstm, params[i * size : (i + 1) * size], xs)
+        xs = hs + xs if layer.residual and i else hs
+    return xs
+
+
 def mask_of(layer, x):
     """What is dropped is ours to choose: ones sent through a copy of the layer show it."""
     return torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x.shape))))

@@ -86,9 +86,6 @@ lint: .environment-test ## Style of the code, the style sheets, scripts and work
 	@$(VENV) -m ruff format --no-cache --check .
 	@$(VENV) tools/lint_static.py
 	@$(VENV) tools/notebooks.py check
-	@$(dir $(VENV))zizmor --offline --quiet .github
-	@if command -v actionlint >/dev/null; then actionlint; \
-	else echo "actionlint is not installed here: the workflow runs it on GitHub"; fi
 
 # --- write ------------------------------------------------------------------------------------------------------------
 

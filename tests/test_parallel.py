@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.support import parallel as pieces
+from common.support import parallel
 from common.support.parallel import by_rows, threads
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(params=[1, 2, 3])
 def workers(request, monkeypatch):
-    monkeypatch.setattr(pieces, "PIECE", 10)
-    monkeypatch.setattr(pieces, "THREADS", request.param)
-    pieces.workers.cache_clear()
+    monkeypatch.setattr(parallel, "PIECE", 10)
+    monkeypatch.setattr(parallel, "THREADS", request.param)
+    parallel.workers.cache_clear()
     yield request.param
-    pieces.workers.cache_clear()
+    parallel.workers.cache_clear()
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (1, 1000), (4, 5), (7, 3), (100,), (101, 1), (2, 50), (13, 2, 4)])
@@ -80,7 +80,7 @@ def test_as_many_threads_as_the_matrix_products_have(monkeypatch):
 def test_one_thread_or_four_train_to_the_same_bits():
     code = (
         "import numpy as np, zlib\n"
-        "from common import pieces\n"
+        "from common.support import parallel\n"
         "from common.layers import SoftmaxWithLoss\n"
         "from common.optimizers import Adam\n"
         "rng = np.random.default_rng(0)\n"
@@ -89,7 +89,7 @@ def test_one_thread_or_four_train_to_the_same_bits():
         "for _ in range(2):\n"
         "    layer.forward(x, t)\n"
         "    adam.update([x], [layer.backward()])\n"
-        "print(pieces.THREADS, zlib.crc32(x))"
+        "print(parallel.THREADS, zlib.crc32(x))"
     )
     said = [
         subprocess.run(

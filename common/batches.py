@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
+from common.functions import LARGEST_LOSS
 from common.layers.base import Layer, walk
-from common.metrics import LARGEST_LOSS
 from common.support.require import require_count, require_text
 
 

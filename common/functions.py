@@ -6,6 +6,8 @@ their input, and work along the last axis where an axis is meant.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from common.backend import Array, xp
@@ -71,3 +73,13 @@ def softplus(x: Array) -> Array:
 def one_hot(ids: Array, size: int, dtype: type = float) -> Array:
     """Turn whole numbers ``(...)`` into rows ``(..., size)`` that are 1 at that place and 0 elsewhere."""
     return (ids[..., None] == xp.arange(size)).astype(dtype)
+
+
+LARGEST_LOSS = 700.0
+"""``exp`` of more is too large for a number: the perplexity is infinite."""
+
+
+def exp_of_mean(total: float, words: int) -> float:
+    """``exp(total / words)``, infinite where that is too large for a number."""
+    mean = total / words
+    return math.exp(mean) if mean <= LARGEST_LOSS else math.inf

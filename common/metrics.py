@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from common.layers.base import Layer
-
-LARGEST_LOSS = 700.0
-"""``exp`` of more is too large for a number: the perplexity is infinite."""
-
-
-def exp_of_mean(total: float, words: int) -> float:
-    """``exp(total / words)``, infinite where that is too large for a number."""
-    mean = total / words
-    return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
+from common.batches import whole_text
+from common.functions import exp_of_mean
+from common.layers.base import Layer, evaluating
 
 
 def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
@@ -40,9 +30,6 @@ def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 
     T : int
         How many words are read at a time; changes memory and speed, and not the result.
     """
-    from common.batches import whole_text  # here, so that counting models need none of the layers
-    from common.layers.base import evaluating
-
     total, words = 0.0, 0
     with evaluating(model), np.errstate(over="ignore", invalid="ignore"):  # seen: the result is infinite
         for x, t, mask in whole_text(ids, batch_size, T):

@@ -17,6 +17,7 @@ from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
+from common.layers.make import Make
 from common.layers.normalization import LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN
@@ -37,6 +38,7 @@ __all__ = [
     "LSTMCell",
     "Layer",
     "LayerNorm",
+    "Make",
     "MatMul",
     "MeanSquaredError",
     "Model",

@@ -9,9 +9,8 @@ import numpy as np
 
 from common.backend import xp
 from common.batches import whole_text
-from common.functions import log_softmax, softmax
+from common.functions import exp_of_mean, log_softmax, softmax
 from common.layers.base import evaluating
-from common.metrics import exp_of_mean
 from common.models.language_model import LanguageModel
 from common.support.require import require_count
 

@@ -24,7 +24,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from common.metrics import exp_of_mean
+from common.functions import exp_of_mean
 from common.support.require import require_count, require_ids, require_text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.backend import Array, xp
+from common.backend import Array, DType, xp
 
 
 def step(x: Array) -> Array:
@@ -68,6 +68,6 @@ def softplus(x: Array) -> Array:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def one_hot(ids: Array, size: int, dtype: type = float) -> Array:
+def one_hot(ids: Array, size: int, dtype: DType = float) -> Array:
     """Turn whole numbers ``(...)`` into rows ``(..., size)`` that are 1 at that place and 0 elsewhere."""
     return (ids[..., None] == xp.arange(size)).astype(dtype)

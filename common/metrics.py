@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from common.backend import Array
     from common.layers.base import Layer
 
 LARGEST_LOSS = 700.0
@@ -21,7 +22,7 @@ def exp_of_mean(total: float, words: int) -> float:
     return math.exp(mean) if mean <= LARGEST_LOSS else math.inf
 
 
-def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
+def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T: int = 35) -> float:
     """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first.
 
     It is the number of words that the model hesitates between: V if it knows nothing, 1 if it knows all.

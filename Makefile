@@ -16,6 +16,7 @@ unexport PYTHONHOME
 unexport PYTHONSTARTUP
 unexport MATPLOTLIBRC
 export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+export MYPY_CACHE_DIR := $(CURDIR)/.venv/mypy
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
 # After a matrix product, OpenBLAS keeps its threads spinning, ready for the next one, for tens of milliseconds, and
 # so takes the cores from what else is computed meanwhile. 2^20 ticks of the clock, under a millisecond, will do.
@@ -81,9 +82,10 @@ bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--
 	@$(VENV) -m benchmarks $(ARGS)
 
 .PHONY: lint
-lint: .environment-test ## Style of the code, the style sheets, scripts and workflows, normal form of the notebooks
+lint: .environment-test ## Style and types of the code, the style sheets, scripts and workflows, normal form of the notebooks
 	@$(VENV) -m ruff check --no-cache .
 	@$(VENV) -m ruff format --no-cache --check .
+	@$(VENV) -m mypy
 	@$(VENV) tools/lint_static.py
 	@$(VENV) tools/notebooks.py check
 
@@ -107,7 +109,7 @@ lock: .environment-author ## Write the locks anew from pyproject.toml (ARGS=--up
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built; data/cache stays
-	@rm -rf .venv .venv.lock .venv-old _build build *.egg-info .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv.lock .venv-old _build build *.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Takes a moment when .venv is right, and a minute or two when it has to be made.

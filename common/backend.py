@@ -15,13 +15,17 @@ variable ``BOOK_DEVICE``:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = Any
-"""An array of ``xp``: ``numpy.ndarray`` or ``cupy.ndarray``."""
+Array: TypeAlias = np.ndarray
+"""An array of ``xp``. A ``cupy.ndarray`` behaves like one of NumPy, and the type checker takes it for one."""
+
+DType: TypeAlias = np.dtype | type | str
+"""In which type numbers are kept: ``np.float32``, ``"float32"``, or the ``dtype`` of an array."""
 
 FLOAT = np.float32
 """The float type that weights have unless something else is asked for (4 bytes a number)."""
@@ -59,7 +63,7 @@ def choose_array_module(device: str) -> ModuleType:
 xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "").strip() or "cpu")
 
 
-def to_numpy(array: Array) -> np.ndarray:
+def to_numpy(array: Array | Sequence[Any]) -> np.ndarray:
     """Copy an array to the processor's memory, for plotting or saving; a NumPy array is returned as it is."""
     return array.get() if hasattr(array, "get") else np.asarray(array)
 

@@ -97,7 +97,7 @@ class InOrder(Batches):
 
     largest_loss = LARGEST_LOSS
 
-    def __init__(self, ids: Sequence[int], N: int, T: int) -> None:
+    def __init__(self, ids: Sequence[int] | Array, N: int, T: int) -> None:
         self.xs, self.ts = strands(ids, N)
         self.blocks = count_blocks(self.xs, T)
         self.words, self.N, self.T = len(ids), int(N), int(T)
@@ -151,7 +151,7 @@ def checksum(*arrays: Array) -> int:
     for array in arrays:
         array = np.asarray(to_numpy(array))
         wide = array.astype(np.int64) if array.dtype.kind in "iu" else array
-        total = zlib.crc32(np.ascontiguousarray(wide), zlib.crc32(str(array.shape).encode(), total))
+        total = zlib.crc32(np.ascontiguousarray(wide).data, zlib.crc32(str(array.shape).encode(), total))
     return total
 
 
@@ -175,7 +175,7 @@ def require_data(x: Array, t: Array, batch_size: int) -> None:
 # ---- a text in reading order
 
 
-def strands(ids: Sequence[int], N: int) -> tuple[np.ndarray, np.ndarray]:
+def strands(ids: Sequence[int] | Array, N: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut a text into N strands of equal length; up to ``N - 1`` words at its end are left over.
 
     Parameters
@@ -222,7 +222,7 @@ def count_blocks(xs: np.ndarray, T: int) -> int:
     return -(-xs.shape[1] // T)
 
 
-def whole_text(ids: Sequence[int], batch_size: int, T: int) -> Iterator[tuple[Array, Array, Array]]:
+def whole_text(ids: Sequence[int] | Array, batch_size: int, T: int) -> Iterator[tuple[Array, Array, Array]]:
     """Yield blocks ``x, t, mask`` (N, T) that hold every word of a text but the first once as a target.
 
     The strands have as many words as it takes; where the last run out of words the mask is False.

@@ -132,7 +132,7 @@ def settings(trainer: Trainer) -> dict[str, Any]:
 
     Of a layer these are its attributes that are plain values; ``training`` is one, False when it is frozen.
     """
-    found = {"max_grad_norm": trainer.max_grad_norm, "schedule": trainer.schedule is not None}
+    found: dict[str, Any] = {"max_grad_norm": trainer.max_grad_norm, "schedule": trainer.schedule is not None}
     rule = trainer.optimizer.settings()
     found |= {name: value for name, value in rule.items() if name != "lr" or trainer.schedule is None}
     found |= plain_values("after_step", trainer.after_step)
@@ -227,8 +227,8 @@ def first_not_finite(model: Layer, *batch: Array) -> str:
 
         def watched(*args: Any, **options: Any) -> Any:
             result = original(*args, **options)
-            arrays = result if isinstance(result, tuple) else (result,)
-            arrays = [*arrays, *(layer.grads if method == "backward" else ())]
+            results = result if isinstance(result, tuple) else (result,)
+            arrays = [*results, *(layer.grads if method == "backward" else ())]
             arrays = [a.values if isinstance(a, RowGradient) else a for a in arrays if a is not None]
             if not all(bool(xp.isfinite(a).all()) for a in arrays):
                 found.append(says)

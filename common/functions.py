@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from common.backend import Array, xp
+from common.backend import Array, DType, xp
 
 
 def step(x: Array) -> Array:
@@ -70,7 +70,7 @@ def softplus(x: Array) -> Array:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def one_hot(ids: Array, size: int, dtype: type = float) -> Array:
+def one_hot(ids: Array, size: int, dtype: DType = float) -> Array:
     """Turn whole numbers ``(...)`` into rows ``(..., size)`` that are 1 at that place and 0 elsewhere."""
     return (ids[..., None] == xp.arange(size)).astype(dtype)
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from common.backend import Array
 from common.batches import whole_text
 from common.functions import exp_of_mean
 from common.layers.base import Layer, evaluating
 
 
-def perplexity(model: Layer, ids: Sequence[int], batch_size: int = 10, T: int = 35) -> float:
+def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T: int = 35) -> float:
     """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first.
 
     It is the number of words that the model hesitates between: V if it knows nothing, 1 if it knows all.

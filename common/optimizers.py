@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 from common.backend import Array, xp
 from common.support.parallel import by_rows
@@ -65,7 +66,7 @@ class Optimizer:
             else:
                 self._update_all(param, grad, memory)
 
-    def rule(self, param: Array, grad: Array, *memory: Array) -> None:
+    def rule(self, param: Array, grad: Array, *memory: Any) -> None:
         """Change ``param`` and ``memory`` in place, each number by itself."""
         raise NotImplementedError
 
@@ -100,7 +101,7 @@ class Optimizer:
                     "earlier updates: use one optimizer for each model."
                 )
 
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, Real]:
         """The numbers that the rule works with, ``lr`` first: what ``repr`` shows."""
         numbers = {name: value for name, value in vars(self).items() if isinstance(value, Real)}
         return {name: value for name, value in numbers.items() if name != "steps"}
@@ -123,6 +124,7 @@ class Momentum(Optimizer):
     """A ball with friction [Polyak1964]_: ``v = momentum * v - lr * g``, then ``W += v``."""
 
     slots = ("v",)
+    momentum: float
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(lr, momentum=momentum)
@@ -144,6 +146,7 @@ class Nesterov(Optimizer):
     """
 
     slots = ("v",)
+    momentum: float
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__(lr, momentum=momentum)
@@ -163,6 +166,7 @@ class AdaGrad(Optimizer):
     """
 
     slots = ("h",)
+    epsilon: float
 
     def __init__(self, lr: float = 0.01, epsilon: float = 1e-10) -> None:
         super().__init__(lr, epsilon=epsilon)
@@ -176,6 +180,8 @@ class RMSprop(Optimizer):
     """AdaGrad that forgets [Tieleman2012]_: ``h = decay * h + (1 - decay) * g²``."""
 
     slots = ("h",)
+    decay: float
+    epsilon: float
 
     def __init__(self, lr: float = 0.01, decay: float = 0.99, epsilon: float = 1e-8) -> None:
         super().__init__(lr, decay=decay, epsilon=epsilon)
@@ -195,6 +201,9 @@ class Adam(Optimizer):
     """
 
     slots = ("m", "v")
+    beta1: float
+    beta2: float
+    epsilon: float
 
     def __init__(
         self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8

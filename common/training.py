@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,14 @@ class Trainer:
         self.settings: dict[str, Any] | None = None  # of the run, when it begins
         self._start_afresh()
 
+    def _start_afresh(self) -> None:
+        self.epoch, self.step = 0, 0
+        self.history: list[float] = []
+        self.rates: list[float] = []
+        self.epoch_losses: list[float] = []
+        self.notes: dict[str, Any] = {}
+        self.epoch_began: Mapping[str, Any] = {}  # the state of rng
+
     def fit(
         self,
         batches: Batches,
@@ -244,7 +252,7 @@ class Trainer:
     def _step(self, batches: Batches) -> None:
         if self.schedule is not None:
             self.optimizer.lr = self.schedule(len(self.history))
-        limits = {"max_norm": self.max_grad_norm, "largest_loss": batches.largest_loss}
+        limits: dict[str, Any] = {"max_norm": self.max_grad_norm, "largest_loss": batches.largest_loss}
         try:
             loss = train_step(self.model, self.optimizer, *batches[self.step], **limits)
         except FloatingPointError as error:
@@ -288,14 +296,6 @@ class Trainer:
             self.settings = checkpoints.settings(self)
         if checkpoint is not None and Path(checkpoint).exists():
             checkpoints.resume(checkpoint, self, batches)
-
-    def _start_afresh(self) -> None:
-        self.epoch, self.step = 0, 0
-        self.history: list[float] = []
-        self.rates: list[float] = []
-        self.epoch_losses: list[float] = []
-        self.notes: dict[str, Any] = {}
-        self.epoch_began: dict[str, Any] = {}  # the state of rng
 
     def __repr__(self) -> str:
         return f"Trainer({type(self.model).__name__}, {self.optimizer!r}, max_grad_norm={self.max_grad_norm})"

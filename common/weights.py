@@ -91,9 +91,10 @@ def load_weights(path: str | os.PathLike, model: Layer) -> None:
     if lost:
         raise ValueError(f"{source} was saved from another model: it lacks {', '.join(lost)}.")
     for name, array in kept.items():
-        if buffers[name] is not None:
-            require_shape(name, array, buffers[name].shape, source)
-            kept[name] = array.astype(buffers[name].dtype)
+        own = buffers[name]
+        if own is not None:
+            require_shape(name, array, own.shape, source)
+            kept[name] = array.astype(own.dtype)
     assign(named_weights(model), arrays, source)
     hold(model, {name: xp.asarray(array) for name, array in kept.items()})
 

@@ -21,7 +21,7 @@ ROOMS = {
     "gradient_check": "backend support layers",
     "batches": "backend support functions layers",
     "weights": "backend support text layers",
-    "metrics": "functions layers batches",
+    "metrics": "backend functions layers batches",
     "checkpoints": "backend support layers weights",
     "training": "backend support layers optimizers batches checkpoints",
     "datasets": "backend support text",
@@ -96,7 +96,7 @@ def test_chapters_do_not_look_into_support():
         ("common.models.transformer", {"tqdm", "babel", "scipy", "common.datasets", "common.training"}),
         ("common.layers", {"tqdm", "babel", "scipy", "common.models", "common.text", "common.datasets"}),
         ("common.book", {"tqdm", "babel", "common.layers", "common.models", "common.text"}),
-        ("common.vectors", {"tqdm", "babel", "scipy.stats", "gensim", "common.layers", "common.models"}),
+        ("common.vectors", {"babel", "scipy.stats", "gensim", "common.layers", "common.models"}),
         ("common.datasets", {"tqdm", "pooch", "requests", "common.layers", "common.models"}),
     ],
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from common import layers
-from common.backend import Array, xp
+from common.backend import Array, DType, xp
 from common.gradient_check import layer_errors
 from common.layers import Layer
 
@@ -26,7 +26,7 @@ REFERENCES = Path(__file__).resolve().parents[2] / "references.bib"
 class Draw:
     """Draws the arrays of an example, all of one float type. No bias is ever zero, and no two are equal."""
 
-    def __init__(self, rng: np.random.Generator, dtype: type) -> None:
+    def __init__(self, rng: np.random.Generator, dtype: DType) -> None:
         self.rng, self.dtype = rng, dtype
 
     def floats(self, *shape: int) -> Array:
@@ -86,7 +86,7 @@ class Entry:
     timed: Example
 
 
-def build(example: Example, dtype: type = np.float64, seed: int = 1984) -> tuple[Layer, list[Array]]:
+def build(example: Example, dtype: DType = np.float64, seed: int = 1984) -> tuple[Layer, list[Array]]:
     """Draw the layer and the inputs of an example: the same ones for the same seed."""
     return example(Draw(np.random.default_rng(seed), dtype))
 

@@ -17,6 +17,12 @@ class Activation(Layer):
     def __init__(self) -> None:
         super().__init__()
 
+    def f(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def df(self, dout: Array, y: Array) -> Array:
+        raise NotImplementedError
+
     def check(self, x: Array) -> None:
         """Raise unless ``x`` holds floats."""
         require_float("x", x)

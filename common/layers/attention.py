@@ -56,7 +56,7 @@ class Attention(Layer):
             False hides a position. A query from which everything is hidden gets zeros.
         """
         self.check(queries, hs)
-        hidden = hidden_positions(mask, *queries.shape[:2], hs.shape[1])
+        hidden = hidden_positions(mask, len(queries), queries.shape[1], hs.shape[1])
         self.queries, self.hs = queries, hs
         self.context, self.weights = attend(queries, hs, hs, hidden, self.scale)
         return self.context
@@ -140,10 +140,11 @@ class MultiHeadAttention(Model):
     def look(self, queries: Array, keys: Array, values: Array, mask: Array | None = None) -> Array:
         """``forward`` from the three projections on, (N, Tq, D) and (N, Tk, D); a decoder that keeps the keys
         and values of earlier steps begins here."""
-        hidden = hidden_positions(mask, *queries.shape[:2], keys.shape[1], self.causal)
+        hidden = hidden_positions(mask, len(queries), queries.shape[1], keys.shape[1], self.causal)
         hidden = None if hidden is None else hidden[:, None]  # (N, 1, Tq, Tk): the same for all heads
-        self.cut = [cut(a, self.heads) for a in (queries, keys, values)]  # (N, heads, T, D / heads)
-        self.context, self.weights = attend(*self.cut, hidden, self.scale)
+        queries, keys, values = (cut(a, self.heads) for a in (queries, keys, values))
+        self.cut = queries, keys, values  # (N, heads, T, D / heads)
+        self.context, self.weights = attend(queries, keys, values, hidden, self.scale)
         return self.out.forward(join(self.context))
 
     def backward(self, dout: Array) -> Array | tuple[Array, Array]:

@@ -67,10 +67,10 @@ class Layer(metaclass=Complete):
                 "finds the weights of its layers."
             )
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError
 
-    def backward(self, dout):
+    def backward(self, *douts: Any) -> Any:
         raise NotImplementedError
 
     def reset_state(self) -> None:
@@ -152,11 +152,11 @@ class Model(Layer):
         return [(vars(self), name) for name in self.names]
 
     @property
-    def params(self) -> list[Array]:
+    def params(self) -> list[Array]:  # type: ignore[override]  # collected: not to be assigned
         return [param for _, param in self.named_params()]
 
     @property
-    def grads(self) -> list[Array | RowGradient]:
+    def grads(self) -> list[Array | RowGradient]:  # type: ignore[override]  # collected, too
         return [grad for _, layer in walk(self) for grad in own_grads(layer)]
 
     @property

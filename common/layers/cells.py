@@ -29,6 +29,7 @@ class Cell(Layer):
     """One time step of a recurrent layer; a subclass has the formulas, forward and backward."""
 
     gates = 1
+    cache: tuple[Array, ...]
 
     def __init__(self, *params: Array) -> None:
         require_weights(self.names, params, self.gates)

@@ -5,6 +5,8 @@ Both take any leading axes: ``(N, D)`` for a batch, ``(N, T, D)`` for a batch of
 
 from __future__ import annotations
 
+from typing import Any
+
 from common.backend import Array, xp
 from common.layers.base import Layer
 from common.support.require import require_float, require_matrix, require_shape, require_vectors
@@ -76,8 +78,8 @@ class Affine(Layer):
         self.x = x
         return affine(x, *self.params)
 
-    def backward(self, dout: Array) -> Array | None:
-        """``dout`` (..., H) to the gradient of x (..., D)."""
+    def backward(self, dout: Array) -> Array | Any:
+        """``dout`` (..., H) to the gradient of x (..., D), or, if ``first``, to nothing."""
         W, _ = self.params
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         dy = matrix(dout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.backend import Array, xp
+from common.backend import Array, DType, xp
 from common.functions import below_max, sigmoid, softplus
 from common.layers.base import Layer
 from common.layers.dense import affine, matrix
@@ -41,7 +41,7 @@ class SoftmaxWithLoss(Layer):
             raise ValueError(f"smoothing is {smoothing}; it should be at least 0 and below 1.")
         super().__init__()
         self.smoothing = float(smoothing)
-        self.exp: Array | None = None  # of the scores; the same memory serves the next scores of this shape
+        self.exp: Array = xp.empty((0, 0))  # of the scores; the same memory serves the next of this shape
 
     def check(self, x: Array, t: Array) -> None:
         """Raise unless ``x`` is (..., V), floats, and ``t`` (...) holds a class for each position."""
@@ -65,7 +65,7 @@ class SoftmaxWithLoss(Layer):
         self.t = t.reshape(-1, 1)  # (n, 1): all positions in one row of rows
         self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
         x = x.reshape(len(self.t), x.shape[-1])  # (n, V)
-        if self.exp is None or self.exp.shape != x.shape or self.exp.dtype != x.dtype:
+        if self.exp.shape != x.shape or self.exp.dtype != x.dtype:
             self.exp = xp.empty(x.shape, dtype=x.dtype)
         self.sum = xp.empty_like(x[:, :1])
 
@@ -124,7 +124,7 @@ class AffineSoftmaxWithLoss(Layer):
         require_float("b", b, like=W)
         require_shape("b", b, W.shape[1:])
         super().__init__(W, b)
-        self.error: Array | None = None  # S (y - t); the same memory serves the next input of this shape
+        self.error: Array = xp.empty((0, 0))  # S (y - t); the same memory serves the next input of this shape
 
     def check(self, x: Array, t: Array | None = None) -> None:
         """Raise unless ``x`` is (..., D), of the type of the weights, and ``t`` (...) holds classes."""
@@ -152,7 +152,7 @@ class AffineSoftmaxWithLoss(Layer):
         self.shape, self.x = x.shape, matrix(x)  # (n, D)
         self.share = share_of_each(t, mask, x.dtype).reshape(-1, 1)
         t, shape = t.reshape(-1), (t.size, len(b))
-        if self.error is None or self.error.shape != shape or self.error.dtype != x.dtype:
+        if self.error.shape != shape or self.error.dtype != x.dtype:
             self.error = xp.empty(shape, dtype=x.dtype)
         self.sum, minus_log_p = xp.empty_like(self.share), xp.empty_like(self.share)
         xp.matmul(self.x, W, out=self.error)
@@ -238,12 +238,12 @@ class MeanSquaredError(Layer):
         return self.error * (2 * dout / self.error.size)
 
 
-def share_of_each(t: Array, mask: Array | None, dtype: type) -> Array:
+def share_of_each(t: Array, mask: Array | None, dtype: DType) -> Array:
     """How much each position counts in the mean: ``1/n`` for the ``n`` that are kept, 0 for the others."""
     if mask is None:
         return xp.full(t.shape, 1 / max(t.size, 1), dtype=dtype)
     require_mask("mask", mask, t.shape)
-    keep = mask.astype(dtype)
+    keep: Array = mask.astype(dtype)
     return keep / max(int(mask.sum()), 1)
 
 

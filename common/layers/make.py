@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.backend import FLOAT, Array, xp
+from common.backend import FLOAT, Array, DType, xp
 from common.initializers import gaussian, xavier, zeros
 from common.layers.attention import MultiHeadAttention
 from common.layers.dense import Affine, MatMul
@@ -33,7 +33,7 @@ class Make:
     """
 
     rng: np.random.Generator
-    dtype: type = FLOAT
+    dtype: DType = FLOAT
 
     def __post_init__(self) -> None:
         require_generator("rng", self.rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.backend import FLOAT, Array, xp
+from common.backend import FLOAT, Array, DType, xp
 from common.layers.base import Layer
 from common.support.require import require_sequences, require_shape
 
@@ -58,7 +58,7 @@ class PositionalEncoding(Layer):
         return {"D": self.D, "base": self.base}
 
 
-def positions(T: int, D: int, base: float = 10_000.0, dtype: type = FLOAT) -> Array:
+def positions(T: int, D: int, base: float = 10_000.0, dtype: DType = FLOAT) -> Array:
     """The patterns of positions 0 to ``T - 1``, (T, D)."""
     angles = np.arange(T)[:, None] / base ** (np.arange(0, D, 2) / D)  # (T, D / 2)
     return xp.asarray(np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(T, D).astype(dtype))

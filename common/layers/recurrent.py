@@ -15,6 +15,8 @@ the same numbers several times faster:
 
 from __future__ import annotations
 
+from typing import Any
+
 from common.backend import Array, xp
 from common.functions import sigmoid
 from common.layers.base import Layer
@@ -60,7 +62,7 @@ class Lengths:
         else:
             self.held = ~mask.T[:, :, None]
 
-    def ordered(self, a: Array | int) -> Array | int:
+    def ordered(self, a: Array | int) -> Any:
         """Sequences (N, ...) in the order in which they are computed."""
         return a if self.order is None or isinstance(a, int) else a[self.order]
 
@@ -111,19 +113,17 @@ class Recurrent(Layer):
     gates = 1
     state_names: tuple[str, ...] = ("h",)
     shortens = False  # whether its loops know how to leave out sequences that are over
+    state: tuple[Array, ...]
+    dstate: tuple[Array, ...]
 
     def __init__(self, *params: Array, stateful: bool = False) -> None:
         require_weights(self.names, params, self.gates)
         super().__init__(*params)
         self.stateful = stateful
+        self.carried = tuple(f"start_{name}" for name in self.state_names)  # where the next forward begins
         self.reset_state()
 
     # The state between two calls of forward; after reset_state the next begins at zero
-
-    @property
-    def carried(self) -> tuple[str, ...]:
-        """``start_h``, for the LSTM ``start_h, start_c``: the state in which the next ``forward`` begins."""
-        return tuple(f"start_{name}" for name in self.state_names)
 
     def set_state(self, *state: Array) -> None:
         """Let the next ``forward`` begin in this state: ``h``, for the LSTM ``h, c``, each (N, H)."""
@@ -227,17 +227,17 @@ class Recurrent(Layer):
             dxs[read] = some
         return lengths.put_back(dxs.reshape(T, N, -1).swapaxes(0, 1))
 
-    def unroll(self, a: Array, *states: Array) -> None:
+    def unroll(self, a: Array, *states: Any) -> None:
         """Go through time: ``a`` (T, N, gates * H) holds what the inputs give to each gate; fill ``states``
         (T + 1, N, H), whose place 0 holds the first."""
         raise NotImplementedError
 
-    def unroll_back(self, dhs: Array, *dstate: Array) -> tuple[Array, Array]:
+    def unroll_back(self, dhs: Array, *dstate: Any) -> tuple[Array, Array]:
         """Go back through time: ``dhs`` (T, N, H); return what ``x Wx`` and ``h Wh`` get back, and leave the
         gradient of the first state in ``self.dstate``."""
         raise NotImplementedError
 
-    def _first_state(self, N: int) -> tuple[Array, ...] | tuple[int, ...]:
+    def _first_state(self, N: int) -> tuple[Array | int, ...]:
         start = tuple(getattr(self, name) for name in self.carried)
         if start[0] is None:
             return (0,) * len(start)

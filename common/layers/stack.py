@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,8 @@ class Stack(Model):
     """
 
     def __init__(self, layers: Sequence[Recurrent | Bidirectional], residual: bool = False) -> None:
-        self.layers, self.residual = list(layers), residual
+        self.layers: list[Any] = list(layers)  # not all that a Recurrent can do, a Bidirectional can
+        self.residual = residual
 
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
         """``xs`` (N, T, D) to (N, T, H)."""

@@ -11,9 +11,11 @@ LSTM, as with [Bahdanau2015]_.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from common.backend import FLOAT, Array, xp
+from common.backend import FLOAT, Array, DType, xp
 from common.layers.attention import Attention, attend, attend_back
 from common.layers.base import Model
 from common.layers.cells import LSTMCell
@@ -52,7 +54,7 @@ class AttentionEncoder(Model):
         residual: bool = False,
         bidirectional: bool = False,
         *,
-        dtype: type = FLOAT,
+        dtype: DType = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
         if bidirectional and H % 2:
@@ -95,7 +97,7 @@ class AttentionDecoder(Model):
         depth: int = 1,
         residual: bool = False,
         *,
-        dtype: type = FLOAT,
+        dtype: DType = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
         make = Make(rng, dtype)
@@ -147,7 +149,7 @@ class LookFirstDecoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D, scale=D**-0.5)
@@ -172,12 +174,13 @@ class LookFirstDecoder(Model):
     def backward(self, dscores: Array) -> tuple[Array | None, ...]:
         """``dscores`` (N, T, V) to the gradients of the memory."""
         dboth = self.affine.backward(dscores)  # (N, T, 2H)
-        N, T, H = *dboth.shape[:2], dboth.shape[2] // 2
+        N, T, width = dboth.shape
+        H = width // 2
         D = self.embedding.params[0].shape[1]
         dxs = xp.empty((N, T, D), dtype=dboth.dtype)
         dhs = xp.zeros_like(self.hs)
         dh, dc = xp.zeros((2, N, H), dtype=dboth.dtype)
-        grads = [0, 0, 0]
+        grads: list[Any] = [0, 0, 0]
         for t in reversed(range(T)):
             before, found, weights, self.cell.cache = self.steps[t]
             dinputs, dh, dc = self.cell.backward(dh + dboth[:, t, H:], dc)
@@ -217,14 +220,14 @@ def attentive(
     residual: bool = False,
     bidirectional: bool = False,
     *,
-    dtype: type = FLOAT,
+    dtype: DType = FLOAT,
 ) -> Seq2Seq:
     """Encoder and decoder with attention after the decoder's LSTM."""
     encoder = AttentionEncoder(V, D, H, rng, depth, residual, bidirectional, dtype=dtype)
     return Seq2Seq(encoder, AttentionDecoder(V, D, H, rng, depth, residual, dtype=dtype))
 
 
-def looking_first(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
+def looking_first(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
     """Encoder and decoder with attention before the decoder's LSTM."""
     encoder = AttentionEncoder(V, D, H, rng, dtype=dtype)
     return Seq2Seq(encoder, LookFirstDecoder(V, D, H, rng, dtype=dtype))

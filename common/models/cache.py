@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.backend import xp
+from common.backend import Array, xp
 from common.batches import whole_text
 from common.functions import exp_of_mean, log_softmax, softmax
 from common.layers.base import evaluating
@@ -17,7 +17,7 @@ from common.support.require import require_count
 
 def cache_perplexity(
     model: LanguageModel,
-    ids: Sequence[int],
+    ids: Sequence[int] | Array,
     size: int,
     theta: float,
     weight: float,

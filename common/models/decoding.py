@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -169,6 +170,7 @@ def alignment(
     text = decode(written, characters)[0]
     read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
     with evaluating(model):
-        model.decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
-        weights = to_numpy(model.decoder.weights)[0]
+        decoder: Any = model.decoder  # one that has weights
+        decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
+        weights = to_numpy(decoder.weights)[0]
     return text, (weights[:, ::-1] if reverse else weights)[: len(text)]

@@ -132,7 +132,7 @@ def choose(
 
 def continue_text(
     model: LanguageModel,
-    ids: Sequence[int] | np.ndarray,
+    ids: Sequence[int] | Array,
     length: int,
     rng: np.random.Generator,
     temperature: float = 1.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.backend import FLOAT, Array
+from common.backend import FLOAT, Array, DType
 from common.initializers import xavier, zeros
 from common.layers.base import Layer, Model
 from common.layers.dropout import Dropout, VariationalDropout
@@ -47,7 +47,7 @@ class LanguageModel(Model):
         variational: bool = False,
         tied: bool = False,
         *,
-        dtype: type = FLOAT,
+        dtype: DType = FLOAT,
     ) -> None:
         require_counts(V=V, D=D, H=H, depth=depth)
         if tied and D != H:
@@ -58,7 +58,7 @@ class LanguageModel(Model):
         dropouts = [drop(dropout, rng) for _ in range(depth + 1)] if dropout else []
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D)
-        self.layers: list[Layer] = dropouts[:1]
+        self.layers: list[Layer] = [*dropouts[:1]]
         for i in range(depth):
             self.layers.append(make.recurrent(layer, D if i == 0 else H, H, stateful=True))
             self.layers += dropouts[i + 1 : i + 2]

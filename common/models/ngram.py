@@ -24,6 +24,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from common.backend import Array
 from common.functions import exp_of_mean
 from common.support.require import require_count, require_ids, require_text
 
@@ -47,7 +48,7 @@ class NGram:
         The counts of each order, from 1 to ``order``.
     """
 
-    def __init__(self, ids: Sequence[int], V: int, order: int) -> None:
+    def __init__(self, ids: Sequence[int] | Array, V: int, order: int) -> None:
         require_count("V", V)
         require_count("order", order)
         ids = require_text(ids)
@@ -80,7 +81,7 @@ class NGram:
 
     # ---- what comes next
 
-    def probabilities(self, context: Sequence[int] = ()) -> np.ndarray:
+    def probabilities(self, context: Sequence[int] | Array = ()) -> np.ndarray:
         """The probability of each next word, (V,) float64, after the words of ``context``.
 
         Only the last ``order - 1`` words count; there may be fewer, or none.
@@ -97,7 +98,7 @@ class NGram:
                 p[words] += shares
         return p
 
-    def longest_match(self, ids: Sequence[int]) -> np.ndarray:
+    def longest_match(self, ids: Sequence[int] | Array) -> np.ndarray:
         """How many words of context were seen before, for each word of a text but the first, (L - 1,).
 
         From 0 to ``order - 1``: the longest run of words right before it that occurred in the counted text
@@ -111,7 +112,7 @@ class NGram:
             longest[k - 2 :][seen] = k - 1
         return longest
 
-    def log_probabilities(self, ids: Sequence[int]) -> np.ndarray:
+    def log_probabilities(self, ids: Sequence[int] | Array) -> np.ndarray:
         """Natural logarithm of the probability of each word of a text but the first, (L - 1,).
 
         Each word is predicted from the ``order - 1`` words before it, or from as many as there are.
@@ -123,12 +124,12 @@ class NGram:
             p[k - 2 :] = self._interpolate(places, k, p[k - 2 :])
         return np.log(p)
 
-    def perplexity(self, ids: Sequence[int]) -> float:
+    def perplexity(self, ids: Sequence[int] | Array) -> float:
         """``exp`` of the mean of ``-log p(next word)``, over every word of a text but the first."""
         log_p = self.log_probabilities(ids)
         return exp_of_mean(-float(log_p.sum()), len(log_p))
 
-    def continue_text(self, ids: Sequence[int], length: int, rng: np.random.Generator) -> list[int]:
+    def continue_text(self, ids: Sequence[int] | Array, length: int, rng: np.random.Generator) -> list[int]:
         """Write on: draw each next word with the probability that the model gives it.
 
         Parameters
@@ -164,10 +165,10 @@ class NGram:
 
     def _place(self, context: np.ndarray) -> int:
         """The place of one context in the level of its length; -1 if it was never seen with a word after."""
-        place = np.zeros(1, np.int64)
+        places = np.zeros(1, np.int64)
         for level, word in zip(self.levels, context):
-            place = level.find(place, word[None])
-        place = int(place[0])
+            places = level.find(places, word[None])
+        place = int(places[0])
         used = place >= 0 and self.levels[len(context)].totals[place] > 0
         return place if used else -1
 
@@ -186,7 +187,7 @@ class NGram:
 
     # ---- at the door
 
-    def _require_ids(self, ids: Sequence[int]) -> np.ndarray:
+    def _require_ids(self, ids: Sequence[int] | Array) -> np.ndarray:
         ids = require_text(ids)
         if len(ids) < 2:
             raise ValueError(
@@ -195,7 +196,7 @@ class NGram:
         require_ids("ids", ids, self.V)
         return ids.astype(np.int64)
 
-    def _require_context(self, context: Sequence[int]) -> np.ndarray:
+    def _require_context(self, context: Sequence[int] | Array) -> np.ndarray:
         context = require_text(context)
         if len(context):
             require_ids("context", context, self.V)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from common.backend import FLOAT
+from common.backend import FLOAT, DType
 from common.datasets.bible import Sentences, load_bible_pairs
 from common.datasets.files import DATA
 from common.models.language_model import LanguageModel
@@ -38,11 +39,11 @@ SEED, LONGEST, MIN_COUNT = 1611, 30, 5
 WEIGHTS = DATA / "translation_transformer.npz"
 """The weights of its Transformer, and the words that it knows."""
 
-TRANSLATOR = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": 0.1}
+TRANSLATOR: dict[str, Any] = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropout": 0.1, "smoothing": 0.1}
 """The settings of its Transformer."""
 
 
-def load_translator(dtype: type = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabulary]:
+def load_translator(dtype: DType = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabulary]:
     """The Transformer of the recorded run, with its weights, the pairs it was trained and tested on, and its
     vocabulary; ``data/results/translation.json`` has its scores."""
     sentences = Sentences.split(load_bible_pairs(), LONGEST, np.random.default_rng(SEED))

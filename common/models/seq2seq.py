@@ -20,15 +20,37 @@ that are promising twice.
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 
-from common.backend import FLOAT, Array, xp
+from common.backend import FLOAT, Array, DType, xp
 from common.layers.base import Layer, Model
 from common.layers.loss import SoftmaxWithLoss
 from common.layers.make import Make
 from common.layers.recurrent import LSTM
 from common.support.require import require_counts
 from common.text.rows import padding_mask, require_rows
+
+
+class AnyEncoder(Protocol):
+    """A layer that reads."""
+
+    def forward(self, questions: Array) -> tuple[Array, ...]: ...
+
+    def backward(self, *dmemory: Any) -> None: ...
+
+
+class AnyDecoder(Protocol):
+    """A layer that writes."""
+
+    def forward(self, answers: Array, *memory: Any) -> Array: ...
+
+    def backward(self, dscores: Array) -> tuple[Array | None, ...]: ...
+
+    def start(self, *memory: Any) -> tuple[Array, ...]: ...
+
+    def step(self, ids: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]: ...
 
 
 # ---- encoder and decoder
@@ -43,13 +65,13 @@ class Encoder(Model):
         Draws the first weights.
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D)
         self.lstm = make.recurrent(LSTM, D, H)
 
-    def forward(self, questions: Array) -> tuple[Array, Array]:
+    def forward(self, questions: Array) -> tuple[Array, ...]:
         """Ids (N, S) to the states ``h`` and ``c`` (N, H) after the last character of each question.
 
         Padding is passed over. A question that is nothing but padding leaves the state zero.
@@ -74,7 +96,7 @@ class Decoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D)
@@ -86,7 +108,7 @@ class Decoder(Model):
         self.lstm.set_state(h, c)
         return self.affine.forward(self.lstm.forward(self.embedding.forward(answers)))
 
-    def backward(self, dscores: Array) -> tuple[Array, Array]:
+    def backward(self, dscores: Array) -> tuple[Array, ...]:
         """Gradients of ``h`` and ``c``, (N, H) each."""
         self.embedding.backward(self.lstm.backward(self.affine.backward(dscores)))
         return self.lstm.dstate
@@ -110,7 +132,7 @@ class PeekyDecoder(Model):
     rng : numpy.random.Generator
     """
 
-    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> None:
+    def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
         require_counts(V=V, D=D, H=H)
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D)
@@ -125,7 +147,7 @@ class PeekyDecoder(Model):
         hs = self.lstm.forward(xp.concatenate([shown, self.embedding.forward(answers)], axis=2))
         return self.affine.forward(xp.concatenate([shown, hs], axis=2))
 
-    def backward(self, dscores: Array) -> tuple[Array, Array]:
+    def backward(self, dscores: Array) -> tuple[Array, ...]:
         """Gradients of ``h`` and ``c``, when ``h`` was also what was shown."""
         H = len(self.lstm.params[1])
         dboth = self.affine.backward(dscores)  # (N, T, 2H)
@@ -155,9 +177,9 @@ class Seq2Seq(Model):
         ``SoftmaxWithLoss()`` unless given.
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer, loss: Layer | None = None) -> None:
+    def __init__(self, encoder: AnyEncoder, decoder: AnyDecoder, loss: Layer | None = None) -> None:
         self.encoder, self.decoder = encoder, decoder
-        self.loss = SoftmaxWithLoss() if loss is None else loss
+        self.loss: Layer = SoftmaxWithLoss() if loss is None else loss
 
     def forward(self, questions: Array, answers: Array) -> Array:
         """The mean loss of a character of the answers, END included.
@@ -180,11 +202,11 @@ class Seq2Seq(Model):
         self.encoder.backward(*self.decoder.backward(self.loss.backward(dout)))
 
 
-def plain(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
+def plain(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
     """Encoder and decoder, nothing else."""
     return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), Decoder(V, D, H, rng, dtype=dtype))
 
 
-def peeky(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: type = FLOAT) -> Seq2Seq:
+def peeky(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
     """A model whose decoder is shown the question at every step."""
     return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), PeekyDecoder(V, D, H, rng, dtype=dtype))

@@ -12,10 +12,11 @@ When a text is written word by word, the keys and values of the words before do 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from common.backend import FLOAT, Array, xp
+from common.backend import FLOAT, Array, DType, xp
 from common.initializers import he, zeros
 from common.layers import (
     Affine,
@@ -50,7 +51,10 @@ class FeedForward(Model):
         return self.affine1.backward(self.relu.backward(self.affine2.backward(dout)))
 
 
-class Residual(Model):
+L = TypeVar("L", bound=Layer)
+
+
+class Residual(Model, Generic[L]):
     """A layer with its input added to its output, and layer normalization [He2016]_ [Ba2016]_.
 
     ``x + layer(norm(x))`` with ``norm_first``, else ``norm(x + layer(x))``.
@@ -65,9 +69,7 @@ class Residual(Model):
         For what the layer adds.
     """
 
-    def __init__(
-        self, layer: Layer, norm: LayerNorm, norm_first: bool, dropout: Dropout | None = None
-    ) -> None:
+    def __init__(self, layer: L, norm: LayerNorm, norm_first: bool, dropout: Dropout | None = None) -> None:
         self.layer, self.norm, self.dropout, self.norm_first = layer, norm, dropout, norm_first
 
     def forward(self, x: Array, *others: Array | None) -> Array:
@@ -83,7 +85,7 @@ class Residual(Model):
         total = x + (self.dropout.forward(y) if self.dropout else y)
         return total if self.norm_first else self.norm.forward(total)
 
-    def backward(self, dout: Array) -> Array | tuple[Array, ...]:
+    def backward(self, dout: Array) -> Any:
         """``dout`` (N, T, D) to the gradient of x, and of the layer's other inputs."""
         dtotal = dout if self.norm_first else self.norm.backward(dout)
         returned = self.layer.backward(self.dropout.backward(dtotal) if self.dropout else dtotal)
@@ -103,7 +105,7 @@ class EncoderBlock(Model):
     network : Residual around FeedForward
     """
 
-    def __init__(self, attention: Residual, network: Residual) -> None:
+    def __init__(self, attention: Residual[MultiHeadAttention], network: Residual[FeedForward]) -> None:
         self.attention, self.network = attention, network
 
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
@@ -125,7 +127,12 @@ class DecoderBlock(Model):
     network : Residual around FeedForward
     """
 
-    def __init__(self, attention: Residual, cross: Residual, network: Residual) -> None:
+    def __init__(
+        self,
+        attention: Residual[MultiHeadAttention],
+        cross: Residual[MultiHeadAttention],
+        network: Residual[FeedForward],
+    ) -> None:
         self.attention, self.cross, self.network = attention, cross, network
 
     def forward(self, ys: Array, memory: Array, mask: Array | None = None) -> Array:
@@ -236,7 +243,7 @@ class TransformerDecoder(Model):
         """``dscores`` (N, T, V) to the gradient of the memory: every block looked at it. A mask has none."""
         dys = self.affine.backward(dscores)
         dys = self.norm.backward(dys) if self.norm else dys
-        dmemory = 0
+        dmemory: Any = 0
         for block in reversed(self.blocks):
             dys, more = block.backward(dys)
             dmemory = dmemory + more
@@ -271,7 +278,7 @@ def transformer(
     tied: bool = True,
     smoothing: float = 0.0,
     *,
-    dtype: type = FLOAT,
+    dtype: DType = FLOAT,
 ) -> Seq2Seq:
     """A Transformer, for questions and answers from one vocabulary.
 
@@ -342,7 +349,7 @@ class Blocks:
         first = self.make.affine(self.D, self.H, weights=he)
         return FeedForward(first, self.make.affine(self.H, self.D))
 
-    def around(self, layer: Layer) -> Residual:
+    def around(self, layer: L) -> Residual[L]:
         return Residual(layer, self.make.layer_norm(self.D), self.norm_first, self.drop())
 
     def drop(self) -> Dropout | None:

@@ -126,9 +126,9 @@ def require_several(name: str, value: object) -> None:
         raise TypeError(f"{name} is the string {value[:20]!r}; it should be a sequence of words.")
 
 
-def require_text(ids: Sequence[int]) -> np.ndarray:
+def require_text(ids: Sequence[int] | Array) -> np.ndarray:
     """The ids as an array on the processor, if they are one row of whole numbers."""
-    array = np.asarray(to_numpy(ids) if hasattr(ids, "get") else ids)
+    array = to_numpy(ids)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids has shape {array.shape} and holds {array.dtype}; it should be one row of ids.")
     return array

@@ -67,7 +67,7 @@ def encode(
         if missing:
             known = "".join(characters.words[len(SPECIALS) :])
             raise ValueError(f"{text!r} has the character {missing[0]!r}; the model knows only {known!r}.")
-        ids = characters.encode(list(text[::-1] if reverse else text))
+        ids = characters.encode(list(text[::-1] if reverse else text)).tolist()
         if answers:
             ids = [START, *ids, END]
         row[: len(ids)] = ids

@@ -104,7 +104,7 @@ def letters(text: str) -> tuple[str, str]:
     return rf"(?:(?![{UNSPACED}]){letter})+", rf"(?=[{UNSPACED}]){letter}"
 
 
-def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def contexts(ids: Sequence[int] | np.ndarray, window: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Put beside each word the ``window`` words before it and the ``window`` words after it.
 
     The first and the last ``window`` words have no full context and are no targets.

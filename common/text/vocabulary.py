@@ -166,8 +166,6 @@ class Vocabulary:
         same = self.words == other.words and self.unknown == other.unknown
         return same and bool((self.counts == other.counts).all())
 
-    __hash__ = None  # it holds an array
-
     def __repr__(self) -> str:
         shown = ", ".join(self.words[:3]) + (", ..." if len(self) > 3 else "")
         return f"Vocabulary({len(self):,} words: {shown}; unknown={self.unknown!r})"

@@ -8,16 +8,15 @@ sees the old file or the new one and never half of one.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, held, hold, unique_parameters
+from common.support.files import read_npz, write_npz
+from common.text.vocabulary import lines_to_words, words_to_lines
 
 VOCABULARY = "vocabulary"
 """Where in a weights file the words are: all of them, one a line, as bytes of UTF-8."""
@@ -53,10 +52,7 @@ def save_weights(
     buffers = held(model, carried=False)
     arrays = {name: to_numpy(array) for name, array in buffers.items() if array is not None}
     if vocabulary is not None:
-        words = list(vocabulary)
-        if any("\n" in word for word in words):
-            raise ValueError("a word of vocabulary holds a line break; words should have none to be saved.")
-        arrays[VOCABULARY] = np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
+        arrays[VOCABULARY] = words_to_lines(vocabulary)
     for name, param in named_weights(model).items():
         array = to_numpy(param)
         if dtype is not None:
@@ -112,7 +108,7 @@ def load_vocabulary(path: str | os.PathLike) -> list[str]:
     arrays = read_npz(path)
     if VOCABULARY not in arrays:
         raise ValueError(f"{path} holds no vocabulary; it should be saved with one.")
-    return arrays[VOCABULARY].tobytes().decode().split("\n")
+    return lines_to_words(arrays[VOCABULARY])
 
 
 def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...], source: str) -> None:
@@ -185,39 +181,3 @@ def assign(params: Mapping[str, Array], arrays: Mapping[str, np.ndarray], source
             raise ValueError(f"{name} in {source} holds {arrays[name].dtype}; it should hold floats.")
     for name, param in params.items():
         param[...] = xp.asarray(arrays[name].astype(param.dtype))
-
-
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays to ``path`` in one step: a killed program leaves the old file or the new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it takes the name
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read all arrays of ``path``.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is not a whole ``.npz``, or holds pickled objects.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError):
-        raise ValueError(
-            f"{path} is damaged, or not an .npz file of plain arrays; use a whole copy."
-        ) from None

@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from common.backend import to_numpy
 from common.batches import InOrder
 from common.book.results import record_run
 from common.checkpoints import keep_best
 from common.datasets import load_ptb, review_texts
-from common.layers import GRU, LSTM, RNN, unique_parameters
+from common.layers import GRU, LSTM, RNN, count_parameters
 from common.metrics import perplexity
 from common.models.cache import cache_perplexity
 from common.models.language_model import LanguageModel
@@ -121,7 +120,7 @@ def train(name: str) -> dict[str, Any]:
         load_weights(REVIEWS_WEIGHTS, model)  # what is measured is what is kept
     return {
         "settings": settings,
-        "parameters": sum(to_numpy(p).size for p in unique_parameters(model)[0]),
+        "parameters": count_parameters(model),
         "train_perplexity": [float(np.exp(loss)) for loss in trainer.epoch_losses],
         "valid_perplexity": trainer.notes["perplexities"],
         "test_perplexity": perplexity(model, test),
@@ -143,7 +142,7 @@ def with_cache(name: str) -> dict[str, Any]:
     theta, weight = min(tried, key=tried.get)
     return {
         "settings": settings | {"size": 2000, "theta": theta, "weight": weight},
-        "parameters": sum(to_numpy(p).size for p in unique_parameters(model)[0]),
+        "parameters": count_parameters(model),
         "train_perplexity": [],
         "valid_perplexity": [tried[theta, weight]],
         "test_perplexity": cache_perplexity(model, test, 2000, theta, weight),

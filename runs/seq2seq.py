@@ -27,7 +27,7 @@ from common.backend import Array, xp
 from common.batches import Shuffled
 from common.book.results import record_run
 from common.datasets import Task, additions, dates, leak, load_dates
-from common.layers import unique_parameters
+from common.layers import count_parameters
 from common.models.attention import attentive, looking_first
 from common.models.decoding import accuracy
 from common.models.seq2seq import Decoder, Encoder, Seq2Seq, peeky, plain
@@ -179,7 +179,7 @@ def measure(name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
 
     result = {
         "accuracy": right(task.test),
-        "parameters": sum(param.size for param in unique_parameters(model)[0]),
+        "parameters": count_parameters(model),
         "epochs": epochs,
         "examples": len(task.train),
         "seconds_an_epoch": float(np.median(seconds)),

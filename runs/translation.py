@@ -26,7 +26,7 @@ from common.backend import Array
 from common.batches import Prepared
 from common.book.results import record, rounded
 from common.datasets import Sentences, load_bible_pairs
-from common.layers import SoftmaxWithLoss, evaluating, unique_parameters
+from common.layers import SoftmaxWithLoss, count_parameters, evaluating
 from common.models.attention import attentive
 from common.models.decoding import answer
 from common.models.pretrained import LONGEST, MIN_COUNT, SEED, TRANSLATOR
@@ -140,7 +140,7 @@ def judge(run: Run, sentences: Sentences, vocabulary: Vocabulary) -> dict[str, A
         **scores(texts, sentences.test),
         "bleu_without_repeats": scores([texts[i] for i in new], [sentences.test[i] for i in new])["bleu"],
         "test_loss": loss_of(run.model, batches(sentences.test, vocabulary)),
-        "parameters": sum(param.size for param in unique_parameters(run.model)[0]),
+        "parameters": count_parameters(run.model),
         "minutes": run.seconds / 60,
         "epochs": run.trainer.epoch,
         "words_a_second": round(run.words * run.trainer.epoch / run.seconds),

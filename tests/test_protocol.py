@@ -23,6 +23,7 @@ from common.layers import (
     Model,
     ReLU,
     SoftmaxWithLoss,
+    count_parameters,
     evaluating,
     find_generators,
     held,
@@ -39,9 +40,10 @@ from common.models.generation import continue_text
 from common.models.language_model import LanguageModel
 from common.models.seq2seq import plain
 from common.optimizers import SGD
+from common.support.files import read_npz
 from common.text import Vocabulary
 from common.training import Trainer
-from common.weights import load_weights, read_npz, save_weights
+from common.weights import load_weights, save_weights
 
 V = 7
 TEXT = np.random.default_rng(0).integers(0, V, 100)
@@ -599,3 +601,10 @@ def test_a_model_at_rest_is_woken_for_training():
     Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(Shuffled(*WORDS, 4), 2)
     assert model.training and isinstance(model.layers[0], Dropout)
     assert float(model.layers[0].factor.min()) == 0
+
+
+def test_a_shared_weight_is_counted_once():
+    V, H = 7, 4
+    tied, own = (LanguageModel(V, H, H, np.random.default_rng(0), tied=tied) for tied in (True, False))
+    assert count_parameters(own) - count_parameters(tied) == V * H
+    assert count_parameters(tied) == V * H + V + 2 * H * 4 * H + 4 * H

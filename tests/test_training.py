@@ -31,9 +31,10 @@ from common.metrics import perplexity
 from common.models.language_model import LanguageModel
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.schedules import cut_short, linear_decay
+from common.support.files import read_npz
 from common.support.row_gradient import RowGradient
 from common.training import Trainer, clip_gradients, gradient_norm, train_step
-from common.weights import Averaged, load_weights, read_npz
+from common.weights import Averaged, load_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]

@@ -14,6 +14,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from common.support.files import write_in_one_step
+
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 
 # Without these four, nobody could run the same thing again.
@@ -83,13 +85,7 @@ def record(name: str, *, seed: int, command: str, machine: str = "", **values: A
     path = _path(name)
     results = provenance(seed, command, machine) | values
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_in_one_step(path, lambda file: file.write(text.encode()))
     return path
 
 

@@ -5,6 +5,7 @@ from common.layers.attention import Attention, MultiHeadAttention
 from common.layers.base import (
     Layer,
     Model,
+    count_parameters,
     evaluating,
     find_generators,
     held,
@@ -54,6 +55,7 @@ __all__ = [
     "Stack",
     "Tanh",
     "VariationalDropout",
+    "count_parameters",
     "evaluating",
     "find_generators",
     "held",

@@ -277,6 +277,11 @@ def unique_parameters(layer: Layer) -> tuple[list[Array], list[Array | RowGradie
     return [params[i] for i in unique], [grads[i] for i in unique]
 
 
+def count_parameters(layer: Layer) -> int:
+    """How many numbers a layer or model learns, those of a shared weight once."""
+    return sum(param.size for param in unique_parameters(layer)[0])
+
+
 # ---- what is kept and not learned
 
 

@@ -6,14 +6,14 @@ import importlib.util
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 
-def write_in_one_step(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:
+def write_in_one_step(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside its place, then move it there: a killed program leaves the old file or the new one.
 
     Parameters
@@ -34,6 +34,11 @@ def write_in_one_step(path: str | os.PathLike, write: Callable[[BinaryIO], None]
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays to ``path`` in one step, without pickles."""
+    write_in_one_step(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:

@@ -65,4 +65,6 @@ def measured(name: str, value: Real, low: Real, high: Real, unit: str = "", digi
     elif os.environ.get("BOOK_STRICT", "").strip() == "1":
         raise ValueError(f"{shown} is outside the band it should stay in, {band}.")
     else:
-        print(f"{shown} is outside {band}; it is checked only for the book's own settings.")
+        print(
+            f"{shown} is outside {band}; it is checked for the settings of the book, so what you changed above may be why."
+        )

@@ -43,7 +43,7 @@ def test_a_reader_who_plays_is_told_and_goes_on(capsys, monkeypatch, strict, val
     else:
         monkeypatch.setenv("BOOK_STRICT", strict)
     measured("test accuracy", value, 0.95, 1)
-    sentence = "is outside 0.95 to 1; it is checked for the settings of the book, so what you changed above may be why.\n"
+    sentence = "is outside 0.95 to 1, which holds for the book's own settings: what you changed may be why.\n"
     assert capsys.readouterr().out == f"test accuracy {shown} {sentence}"
 
 

@@ -65,6 +65,5 @@ def measured(name: str, value: Real, low: Real, high: Real, unit: str = "", digi
     elif os.environ.get("BOOK_STRICT", "").strip() == "1":
         raise ValueError(f"{shown} is outside the band it should stay in, {band}.")
     else:
-        print(
-            f"{shown} is outside {band}; it is checked for the settings of the book, so what you changed above may be why."
-        )
+        why = "which holds for the book's own settings: what you changed may be why"
+        print(f"{shown} is outside {band}, {why}.")

@@ -3,5 +3,5 @@
 Each module holds one concept and reads from top to bottom: what it is for, the simplest thing, then the rest.
 A chapter first builds its new idea in the open, checks it against the version kept here, and from then on
 imports it. NumPy is the only engine; with CuPy installed the same source runs on a GPU (see
-:mod:`common.backend`).
+``common.backend``).
 """

@@ -19,8 +19,9 @@ import numpy as np
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, Model, find_generators, held, hold, join, walk
+from common.support.files import read_npz, write_npz
 from common.support.row_gradient import RowGradient
-from common.weights import assign, named_weights, read_npz, save_weights, write_npz
+from common.weights import assign, named_weights, save_weights
 
 if TYPE_CHECKING:
     from common.batches import Batches

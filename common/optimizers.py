@@ -18,6 +18,7 @@ from numbers import Real
 
 from common.backend import Array, xp
 from common.support.parallel import by_rows
+from common.support.require import require_positive, require_shares
 from common.support.row_gradient import RowGradient
 
 
@@ -35,16 +36,11 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
 
-    def __init__(self, lr: float, **settings: float) -> None:
-        if not 0 < lr < float("inf"):
-            raise ValueError(f"lr is {lr}; it should be a positive number.")
-        for name, value in settings.items():
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}; it should be at least 0 and below 1.")
+    def __init__(self, lr: float) -> None:
+        require_positive("lr", lr)
         self.lr = lr
         self.steps = 0
         self.state: list[list[Array]] = []
-        vars(self).update(settings)
 
     def update(self, params: Sequence[Array], grads: Sequence[Array | RowGradient]) -> None:
         """Move ``params`` one step, in place.
@@ -125,7 +121,9 @@ class Momentum(Optimizer):
     slots = ("v",)
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
-        super().__init__(lr, momentum=momentum)
+        super().__init__(lr)
+        require_shares(momentum=momentum)
+        self.momentum = momentum
 
     def rule(self, param: Array, grad: Array, v: Array) -> None:
         v *= self.momentum
@@ -146,7 +144,9 @@ class Nesterov(Optimizer):
     slots = ("v",)
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
-        super().__init__(lr, momentum=momentum)
+        super().__init__(lr)
+        require_shares(momentum=momentum)
+        self.momentum = momentum
 
     def rule(self, param: Array, grad: Array, v: Array) -> None:
         step = float(self.lr) * grad
@@ -165,7 +165,9 @@ class AdaGrad(Optimizer):
     slots = ("h",)
 
     def __init__(self, lr: float = 0.01, epsilon: float = 1e-10) -> None:
-        super().__init__(lr, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(epsilon=epsilon)
+        self.epsilon = epsilon
 
     def rule(self, param: Array, grad: Array, h: Array) -> None:
         h += grad * grad
@@ -178,7 +180,9 @@ class RMSprop(Optimizer):
     slots = ("h",)
 
     def __init__(self, lr: float = 0.01, decay: float = 0.99, epsilon: float = 1e-8) -> None:
-        super().__init__(lr, decay=decay, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(decay=decay, epsilon=epsilon)
+        self.decay, self.epsilon = decay, epsilon
 
     def rule(self, param: Array, grad: Array, h: Array) -> None:
         h *= self.decay
@@ -199,7 +203,9 @@ class Adam(Optimizer):
     def __init__(
         self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
     ) -> None:
-        super().__init__(lr, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(beta1=beta1, beta2=beta2, epsilon=epsilon)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def rule(self, param: Array, grad: Array, m: Array, v: Array) -> None:
         m += (1 - self.beta1) * (grad - m)

@@ -8,16 +8,15 @@ sees the old file or the new one and never half of one.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, held, hold, unique_parameters
+from common.support.files import read_npz, write_npz
+from common.support.require import require_share
 
 VOCABULARY = "vocabulary"
 """Where in a weights file the words are: all of them, one a line, as bytes of UTF-8."""
@@ -135,8 +134,7 @@ class Averaged:
     """
 
     def __init__(self, model: Layer, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay is {decay}; it should be at least 0 and below 1.")
+        require_share("decay", decay)
         self.model, self.decay = model, float(decay)
         self.arrays = {name: param.copy() for name, param in named_weights(model).items()}
 
@@ -184,39 +182,3 @@ def assign(params: Mapping[str, Array], arrays: Mapping[str, np.ndarray], source
             raise ValueError(f"{name} in {source} holds {arrays[name].dtype}; it should hold floats.")
     for name, param in params.items():
         param[...] = xp.asarray(arrays[name].astype(param.dtype))
-
-
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays to ``path`` in one step: a killed program leaves the old file or the new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it takes the name
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read all arrays of ``path``.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    ValueError
-        The file is not a whole ``.npz``, or holds pickled objects.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError):
-        raise ValueError(
-            f"{path} is damaged, or not an .npz file of plain arrays; use a whole copy."
-        ) from None

@@ -242,7 +242,9 @@ files.path("toy")
 
 
 def test_nothing_of_pooch_is_loaded_before_a_download():
-    code = "import sys; from common.datasets.files import path; path('reviews'); print('pooch' in sys.modules)"
+    code = (
+        "import sys; from common.datasets.files import path; path('reviews'); print('pooch' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 

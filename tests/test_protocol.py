@@ -30,6 +30,7 @@ from common.layers import (
     unique_parameters,
     walk,
 )
+from common.layers.base import memory_layout
 from common.layers.stack import Stack
 from common.metrics import perplexity
 from common.models.attention import AttentionDecoder, attentive
@@ -39,9 +40,10 @@ from common.models.generation import continue_text
 from common.models.language_model import LanguageModel
 from common.models.seq2seq import plain
 from common.optimizers import SGD
+from common.support.files import read_npz
 from common.text import Vocabulary
 from common.training import Trainer
-from common.weights import load_weights, read_npz, save_weights
+from common.weights import load_weights, save_weights
 
 V = 7
 TEXT = np.random.default_rng(0).integers(0, V, 100)
@@ -599,3 +601,11 @@ def test_a_model_at_rest_is_woken_for_training():
     Trainer(model, SGD(0.1), np.random.default_rng(0)).fit(Shuffled(*WORDS, 4), 2)
     assert model.training and isinstance(model.layers[0], Dropout)
     assert float(model.layers[0].factor.min()) == 0
+
+
+def test_memory_layout_knows_a_transpose_and_not_a_copy():
+    x = np.ones((2, 3))
+    address, shape, strides = memory_layout(x)
+    assert memory_layout(x) == (address, shape, strides)
+    assert memory_layout(x.T) == (address, shape[::-1], strides[::-1])
+    assert memory_layout(x.copy())[0] != address

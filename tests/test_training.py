@@ -31,9 +31,10 @@ from common.metrics import perplexity
 from common.models.language_model import LanguageModel
 from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.schedules import cut_short, linear_decay
+from common.support.files import read_npz
 from common.support.row_gradient import RowGradient
 from common.training import Trainer, clip_gradients, gradient_norm, train_step
-from common.weights import Averaged, load_weights, read_npz
+from common.weights import Averaged, load_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
@@ -152,7 +153,7 @@ def stop_at(step, t):
     return t
 
 
-# ---- the loop -------------------------------------------------------------------------------------------
+# ---- the loop
 
 
 def test_training_lowers_the_loss_and_keeps_its_history():
@@ -295,7 +296,7 @@ def test_the_global_generator_is_left_alone():
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-# ---- clipping -------------------------------------------------------------------------------------------
+# ---- clipping
 
 
 def test_clipping_shortens_and_keeps_the_direction():
@@ -328,7 +329,7 @@ def test_the_norm_tells_what_is_not_finite():
     assert gradient_norm([np.zeros(3), np.zeros((0, 2))]) == 0
 
 
-# ---- stop and resume ------------------------------------------------------------------------------------
+# ---- stop and resume
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own generator", "shared generator"])
@@ -631,7 +632,7 @@ def test_a_file_that_is_no_whole_checkpoint_is_refused(tmp_path, content):
         trainer().fit(shuffled(), 1, path)
 
 
-# ---- what goes wrong ------------------------------------------------------------------------------------
+# ---- what goes wrong
 
 
 class Broken(Sigmoid):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from common.layers import Affine, Embedding, MatMul, Model
-from common.weights import load_vocabulary, load_weights, read_npz, save_weights, write_npz
+from common.support.files import read_npz, write_npz
+from common.weights import load_vocabulary, load_weights, save_weights
 
 
 def weights(*shape, seed=0, dtype=np.float32):

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +34,12 @@ def write_in_one_step(path: str | os.PathLike, write: Callable[[BinaryIO], None]
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], compressed: bool = False) -> None:
+    """Write named arrays in one step, without pickles."""
+    save = np.savez_compressed if compressed else np.savez
+    write_in_one_step(path, lambda file: save(file, allow_pickle=False, **arrays))
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:

@@ -28,15 +28,7 @@ FLOAT = np.float32
 
 
 def choose_array_module(device: str) -> ModuleType:
-    """NumPy or CuPy, for ``device``: "cpu", "gpu" or "auto".
-
-    Raises
-    ------
-    ValueError
-        ``device`` is none of the three.
-    RuntimeError
-        ``device`` is "gpu" and no GPU can be used; the sentence says why.
-    """
+    """NumPy or CuPy, for ``device``: "cpu", "gpu" or "auto"."""
     if device not in ("cpu", "gpu", "auto"):
         raise ValueError(f"BOOK_DEVICE is {device!r}; it should be 'cpu', 'gpu' or 'auto'.")
     if device == "cpu":

@@ -34,11 +34,6 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
         Takes ``x``, returns one number.
     x : array of float64
         Nudged in place and put back, so ``f`` may also be a function that reads ``x`` from elsewhere.
-
-    Raises
-    ------
-    TypeError
-        ``x`` is not float64.
     """
     _require_float64("x", x)
     gradient = xp.zeros_like(x)

@@ -99,13 +99,7 @@ def layer_classes() -> list[type[Layer]]:
 
 
 def entry_of(layer: type[Layer]) -> Entry:
-    """The entry of a layer.
-
-    Raises
-    ------
-    ValueError
-        It has none.
-    """
+    """The entry of a layer."""
     for entry in ENTRIES:
         if entry.layer is layer:
             return entry
@@ -146,13 +140,7 @@ def timed_at(entry: Entry) -> str:
 
 
 def source_text(key: str) -> str:
-    """An entry of ``references.bib`` in short: ``Rumelhart et al. 1986``.
-
-    Raises
-    ------
-    ValueError
-        There is no such entry.
-    """
+    """An entry of ``references.bib`` in short: ``Rumelhart et al. 1986``."""
     found = re.search(rf"@\w+{{{key},(.*?)\n}}", REFERENCES.read_text(encoding="utf-8"), flags=re.DOTALL)
     if found is None:
         raise ValueError(f"{key} is not in references.bib; every source should be.")

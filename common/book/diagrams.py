@@ -534,11 +534,6 @@ class Diagram:
         ----------
         alt, caption
             As for ``common.book.figures.show``; ``alt`` is required.
-
-        Raises
-        ------
-        ValueError
-            If ``alt`` is missing, or something overlaps.
         """
         alt = require_alt(alt)
         troubles = self.problems()

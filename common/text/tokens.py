@@ -51,11 +51,6 @@ def tokenize(text: str) -> list[str]:
     list of str
         The tokens in reading order; empty when the text holds none.
 
-    Raises
-    ------
-    TypeError
-        ``text`` is not a string.
-
     Examples
     --------
     >>> tokenize("You say goodbye and I say hello.")
@@ -122,11 +117,6 @@ def contexts(ids: Sequence[int], window: int = 1) -> tuple[np.ndarray, np.ndarra
         Shape (L - 2 window, 2 window): the words around each target, in reading order.
     target : numpy.ndarray
         Shape (L - 2 window,): the words in the middle.
-
-    Raises
-    ------
-    ValueError
-        ``window`` is below 1, or the text is shorter than one window, 2 window + 1 words.
 
     Examples
     --------

@@ -227,7 +227,7 @@ def test_values_that_cannot_be_offered_are_refused(values, error, sentence):
         ({"alt": "{k}", "name": "1 2"}, ValueError, "name is '1 2'"),
         ({"alt": "{k}", "start": {"k": 9}}, ValueError, "start gives k=9; it should be one of its values"),
         ({"alt": "{k}", "start": {"q": 9}}, ValueError, "start names 'q'; the parameters are k"),
-        ({"alt": "{k}", "seconds": 0}, ValueError, "seconds is 0; it should be a number above 0"),
+        ({"alt": "{k}", "seconds": 0}, ValueError, "seconds is 0; it should be a positive number"),
         ({"alt": "{k}", "dpi": float("nan")}, ValueError, "dpi is nan"),
     ],
 )

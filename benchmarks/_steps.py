@@ -57,5 +57,5 @@ def same_losses(*steps: Step) -> dict[str, Any]:
     """
     losses = [[step() for _ in range(3)][-1] for step in steps]
     if not np.isclose(*losses, rtol=1e-4):
-        raise AssertionError(f"the losses differ after 3 steps: ours {losses[0]}, the peer's {losses[1]}")
+        raise AssertionError(f"the losses differ after 3 steps: ours {losses[0]}, the peer's {losses[1]}.")
     return {"loss after 3 steps": [round(loss, 4) for loss in losses]}

@@ -61,7 +61,7 @@ def report() -> dict[str, Any]:
     ids, starts, size = corpus()
     few = ids[:TOKENS_LOOP]
     if cooccurrence(few, size, WINDOW).nnz != len(cooccurrence_by_loop(few, WINDOW)):
-        raise AssertionError("the two ways found different pairs")
+        raise AssertionError("the two ways found different pairs.")
     times = [time.perf_counter()]
     counts = cooccurrence(ids, size, WINDOW, starts=starts)
     times.append(time.perf_counter())

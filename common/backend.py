@@ -32,15 +32,7 @@ FLOAT = np.float32
 
 
 def choose_array_module(device: str) -> ModuleType:
-    """Return NumPy or CuPy for ``device``: "cpu", "gpu" or "auto".
-
-    Raises
-    ------
-    ValueError
-        ``device`` is none of the three.
-    RuntimeError
-        ``device`` is "gpu" and no GPU can be used; the sentence says why.
-    """
+    """NumPy or CuPy, for ``device``: "cpu", "gpu" or "auto"."""
     if device not in ("cpu", "gpu", "auto"):
         raise ValueError(f"BOOK_DEVICE is {device!r}; it should be 'cpu', 'gpu' or 'auto'.")
     if device == "cpu":
@@ -49,13 +41,13 @@ def choose_array_module(device: str) -> ModuleType:
         import cupy
 
         if cupy.cuda.runtime.getDeviceCount() == 0:
-            raise RuntimeError("CuPy sees no GPU")
+            raise RuntimeError("CuPy sees no GPU.")
         return cupy
     except Exception as error:  # CuPy reports a missing driver, library or device in many ways
         if device == "auto":
             return np
         raise RuntimeError(
-            f"BOOK_DEVICE is 'gpu', but no GPU can be used ({error}); "
+            f"BOOK_DEVICE is 'gpu', but no GPU can be used ({str(error).rstrip('.')}); "
             "install the extra with: pip install -e .[gpu], or set BOOK_DEVICE=cpu."
         ) from error
 
@@ -66,13 +58,3 @@ xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "").strip() o
 def to_numpy(array: Array | Sequence[Any]) -> np.ndarray:
     """Copy an array to the processor's memory, for plotting or saving; a NumPy array is returned as it is."""
     return array.get() if hasattr(array, "get") else np.asarray(array)
-
-
-def memory_layout(array: Array) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Say which memory an array shows and how: address of its first number, shape, strides (bytes).
-
-    Two arrays with the same layout are one array under two names. If shape and strides are each other's
-    reverse, one is the transpose of the other. Values play no part in it.
-    """
-    address = array.data.ptr if hasattr(array.data, "ptr") else array.__array_interface__["data"][0]
-    return address, array.shape, array.strides

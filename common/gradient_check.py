@@ -20,7 +20,7 @@ from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, find_generators, unique_parameters
 from common.support.row_gradient import RowGradient
 
-H = 1e-5
+NUDGE = 1e-5
 """How far a number is nudged."""
 
 
@@ -34,22 +34,17 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
         Takes ``x``, returns one number.
     x : array of float64
         Nudged in place and put back, so ``f`` may also be a function that reads ``x`` from elsewhere.
-
-    Raises
-    ------
-    TypeError
-        ``x`` is not float64.
     """
     _require_float64("x", x)
     gradient = xp.zeros_like(x)
     for i in np.ndindex(x.shape):
         value = x[i].copy()
-        x[i] = value + H
+        x[i] = value + NUDGE
         above = float(f(x))
-        x[i] = value - H
+        x[i] = value - NUDGE
         below = float(f(x))
         x[i] = value
-        gradient[i] = (above - below) / (2 * H)
+        gradient[i] = (above - below) / (2 * NUDGE)
     return gradient
 
 
@@ -73,7 +68,7 @@ def check_gradient(f: Callable[[Array], float], x: Array, grad: Array, tolerance
     if not error < tolerance:
         with np.printoptions(precision=4, suppress=True):
             raise AssertionError(
-                f"the gradients differ by {error:.2g}, more than {tolerance:.0e}\n"
+                f"the gradients differ by {error:.2g}, more than {tolerance:.0e}.\n"
                 f"analytic:\n{analytic}\nnumerical:\n{numerical}"
             )
     print(f"analytic and numerical gradients agree to better than {tolerance:.0e}")
@@ -128,14 +123,14 @@ def layer_errors(layer: Layer, *inputs: Array | None, rng: np.random.Generator) 
         direction = xp.asarray(rng.standard_normal(array.shape))
         direction /= max(float(xp.sqrt((direction**2).sum())), 1e-300)
         kept = array.copy()
-        array[...] = kept + H * direction
+        array[...] = kept + NUDGE * direction
         above = loss()
-        array[...] = kept - H * direction
+        array[...] = kept - NUDGE * direction
         below = loss()
         array[...] = kept
         slope = float((grad * direction).sum())
         length = float(xp.sqrt((grad**2).sum()))
-        errors[name] = abs(slope - (above - below) / (2 * H)) / max(length, 1e-3)
+        errors[name] = abs(slope - (above - below) / (2 * NUDGE)) / max(length, 1e-3)
     return errors
 
 
@@ -152,7 +147,7 @@ def check_layer(
     errors = layer_errors(layer, *inputs, rng=rng)
     if not all(error < tolerance for error in errors.values()):
         shown = ", ".join(f"{name}: {error:.2g}" for name, error in errors.items())
-        raise AssertionError(f"gradients of {layer!r} differ by more than {tolerance:.0e} ({shown})")
+        raise AssertionError(f"gradients of {layer!r} differ by more than {tolerance:.0e} ({shown}).")
     print(f"all {len(errors)} gradients of {type(layer).__name__} agree to better than {tolerance:.0e}")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from common.backend import Array, xp
 from common.support.parallel import by_rows
+from common.support.require import require_positive, require_shares
 from common.support.row_gradient import RowGradient
 
 
@@ -36,16 +37,11 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
 
-    def __init__(self, lr: float, **settings: float) -> None:
-        if not 0 < lr < float("inf"):
-            raise ValueError(f"lr is {lr}; it should be a positive number.")
-        for name, value in settings.items():
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}; it should be at least 0 and below 1.")
+    def __init__(self, lr: float) -> None:
+        require_positive("lr", lr)
         self.lr = lr
         self.steps = 0
         self.state: list[list[Array]] = []
-        vars(self).update(settings)
 
     def update(self, params: Sequence[Array], grads: Sequence[Array | RowGradient]) -> None:
         """Move ``params`` one step, in place.
@@ -127,7 +123,9 @@ class Momentum(Optimizer):
     momentum: float
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
-        super().__init__(lr, momentum=momentum)
+        super().__init__(lr)
+        require_shares(momentum=momentum)
+        self.momentum = momentum
 
     def rule(self, param: Array, grad: Array, v: Array) -> None:
         v *= self.momentum
@@ -149,7 +147,9 @@ class Nesterov(Optimizer):
     momentum: float
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
-        super().__init__(lr, momentum=momentum)
+        super().__init__(lr)
+        require_shares(momentum=momentum)
+        self.momentum = momentum
 
     def rule(self, param: Array, grad: Array, v: Array) -> None:
         step = float(self.lr) * grad
@@ -169,7 +169,9 @@ class AdaGrad(Optimizer):
     epsilon: float
 
     def __init__(self, lr: float = 0.01, epsilon: float = 1e-10) -> None:
-        super().__init__(lr, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(epsilon=epsilon)
+        self.epsilon = epsilon
 
     def rule(self, param: Array, grad: Array, h: Array) -> None:
         h += grad * grad
@@ -184,7 +186,9 @@ class RMSprop(Optimizer):
     epsilon: float
 
     def __init__(self, lr: float = 0.01, decay: float = 0.99, epsilon: float = 1e-8) -> None:
-        super().__init__(lr, decay=decay, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(decay=decay, epsilon=epsilon)
+        self.decay, self.epsilon = decay, epsilon
 
     def rule(self, param: Array, grad: Array, h: Array) -> None:
         h *= self.decay
@@ -208,7 +212,9 @@ class Adam(Optimizer):
     def __init__(
         self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
     ) -> None:
-        super().__init__(lr, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        super().__init__(lr)
+        require_shares(beta1=beta1, beta2=beta2, epsilon=epsilon)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def rule(self, param: Array, grad: Array, m: Array, v: Array) -> None:
         m += (1 - self.beta1) * (grad - m)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from common.support.require import require_count, require_positive
+from common.support.require import require_count, require_positive, require_share
 
 
 def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int], float]:
@@ -20,8 +20,7 @@ def linear_decay(lr: float, steps: int, constant: float = 0.0) -> Callable[[int]
     """
     require_positive("lr", lr)
     require_count("steps", steps)
-    if not 0 <= constant < 1:
-        raise ValueError(f"constant is {constant}; it should be at least 0 and below 1.")
+    require_share("constant", constant)
     return lambda step: lr * min(1.0, max(0.0, 1 - step / steps) / (1 - constant))
 
 

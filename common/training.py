@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from common import checkpoints
 from common.backend import Array, xp
 from common.batches import Batches
 from common.layers.base import Layer, unique_parameters, walk
 from common.optimizers import Optimizer
+from common.support.progress import progress_bar
 from common.support.require import require_count
 from common.support.row_gradient import RowGradient
 
@@ -227,7 +227,8 @@ class Trainer:
                 checkpoints.save(checkpoint, self, batches)
 
         per_epoch = len(batches)
-        with progress_bar(epochs * per_epoch, len(self.history)) as bar, checkpoints.interrupt_flag() as stop:
+        bar = progress_bar(epochs * per_epoch, initial=len(self.history), unit="step", leave=False)
+        with bar, checkpoints.interrupt_flag() as stop:
             while self.epoch < epochs and not stop:
                 if self.step == 0:
                     self.epoch_began = self.rng.bit_generator.state
@@ -304,9 +305,3 @@ class Trainer:
 def in_training(model: Layer) -> bool:
     """Whether any of its layers is in training."""
     return any(layer.training for _, layer in walk(model))
-
-
-def progress_bar(total: int, initial: int) -> tqdm:
-    """Counts steps; shows nothing where BOOK_PROGRESS is 0."""
-    hidden = os.environ.get("BOOK_PROGRESS") == "0"
-    return tqdm(total=total, initial=initial, unit="step", leave=False, disable=hidden)

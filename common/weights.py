@@ -16,6 +16,7 @@ import numpy as np
 from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, held, hold, unique_parameters
 from common.support.files import read_npz, write_npz
+from common.support.require import require_share
 from common.text.vocabulary import lines_to_words, words_to_lines
 
 VOCABULARY = "vocabulary"
@@ -132,8 +133,7 @@ class Averaged:
     """
 
     def __init__(self, model: Layer, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay is {decay}; it should be at least 0 and below 1.")
+        require_share("decay", decay)
         self.model, self.decay = model, float(decay)
         self.arrays = {name: param.copy() for name, param in named_weights(model).items()}
 

@@ -17,7 +17,7 @@ TRAIN = 45_000  # dates of 50,000; the others are the test
 
 
 def count() -> dict[str, dict[str, float]]:
-    """Return what is counted, for ``sums`` and for ``dates``."""
+    """What is counted, for ``sums`` and for ``dates``."""
     sums = [question for question, _ in load_addition()]
     lines = load_dates()
     shuffled = [lines[i] for i in np.random.default_rng(SEED).permutation(len(lines))]

@@ -102,8 +102,6 @@ def test_dates_are_learned_and_the_alignment_has_the_shape_of_the_answer():
     assert 0 <= accuracy(model, *task.arrays(task.test)) <= 1
     text, weights = alignment(model, "9/27/94", task.characters, 12)
     assert weights.shape == (len(text), 7)
-    text, turned = alignment(model, "49/72/9", task.characters, 12, reverse=True)
-    np.testing.assert_allclose(turned[:, ::-1], weights[: len(text)], atol=1e-6)
 
 
 def with_a_mask_of_numbers(make):

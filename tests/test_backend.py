@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from common.backend import choose_array_module, memory_layout, to_numpy
+from common.backend import choose_array_module, to_numpy
 from tests.helpers import ROOT, python
 
 STANDIN = ROOT / "tests" / "standin"
@@ -239,11 +239,3 @@ def test_to_numpy_gives_numpy():
     assert to_numpy(OnDevice()).tolist() == [0, 1, 2]
     x = np.ones(3)
     assert to_numpy(x) is x
-
-
-def test_memory_layout_knows_a_transpose_and_not_a_copy():
-    x = np.ones((2, 3))
-    address, shape, strides = memory_layout(x)
-    assert memory_layout(x) == (address, shape, strides)
-    assert memory_layout(x.T) == (address, shape[::-1], strides[::-1])
-    assert memory_layout(x.copy())[0] != address

@@ -189,9 +189,9 @@ def test_a_picture_that_is_not_clean_is_not_shown(outputs):
 
 
 def test_show_stores_a_figure_with_its_texts(outputs):
-    ADD.show(alt="An add node.", caption="Both get *the same*.", name="add-node")
+    ADD.show(alt="An add node.", caption="Both get *the same*.")
     markup = outputs[0]["text/html"]
-    assert '<figure class="book-figure" id="add-node">' in markup and 'aria-label="An add node."' in markup
+    assert '<figure class="book-figure">' in markup and 'aria-label="An add node."' in markup
     assert "<figcaption>Both get <em>the same</em>.</figcaption>" in markup
     assert len(markup) < 8000
 
@@ -215,7 +215,7 @@ def test_a_text_alternative_is_required(alt):
         (lambda: Diagram().box("a", 0, 0).box("a", 1, 0), ValueError, "name is 'a', which the diagram has"),
         (
             lambda: Diagram().box("a", 0, 0).arrow("a", "b"),
-            KeyError,
+            ValueError,
             "no shape is called 'b'; the shapes are 'a'",
         ),
         (lambda: Diagram().box("a", 0, 0, kind="x"), ValueError, "kind is 'x'; it should be 'layer'"),

@@ -58,5 +58,5 @@ def test_a_task_that_nobody_did_has_no_columns():
 
 
 def test_a_model_that_was_not_recorded_is_an_error():
-    with pytest.raises(KeyError, match="nothing is recorded of 'other'; recorded models: plain, peeky"):
+    with pytest.raises(ValueError, match="nothing is recorded of 'other'; recorded models: plain, peeky"):
         growing_table(["other"])

@@ -62,7 +62,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-# ---- every layer -----------------------------------------------------------------------------------------
+# ---- every layer
 
 
 @pytest.mark.parametrize("layer_class", found_layers())
@@ -258,7 +258,7 @@ def test_repr_shows_sizes_and_nesting():
     )
 
 
-# ---- bad input -------------------------------------------------------------------------------------------
+# ---- bad input
 
 
 def refused(layer_class, call):
@@ -292,7 +292,7 @@ def test_backward_refuses_a_gradient_of_another_shape(layer_class):
         layer.backward(normal(*first.shape, 2), *others)
 
 
-# ---- what single layers promise --------------------------------------------------------------------------
+# ---- what single layers promise
 
 
 @pytest.mark.parametrize("loss", [SoftmaxWithLoss, SigmoidWithLoss])
@@ -460,7 +460,7 @@ def test_the_first_layer_gives_no_gradient_of_the_data():
     assert all(np.array_equal(to_numpy(g), to_numpy(h)) for g, h in zip(usual.grads, first.grads))
 
 
-# ---- models, and weights that are shared -----------------------------------------------------------------
+# ---- models, and weights that are shared
 
 
 def weights(D=4, H=5, C=3):

@@ -40,7 +40,7 @@ def simple(**parameters):
     return play(words, alt=f"Words for {names}", **parameters)
 
 
-# --- what the page gets -------------------------------------------------------------------------------------
+# ---- what the page gets
 
 
 def test_a_range_becomes_a_labelled_slider_with_a_frame_for_each_value():
@@ -154,7 +154,7 @@ def test_every_frame_is_found_under_its_value(numbers):
     assert shown == {str(k): f"<p>k {k}</p>" for k in numbers}
 
 
-# --- sizes --------------------------------------------------------------------------------------------------
+# ---- sizes
 
 
 def test_too_many_frames_are_refused_before_any_is_drawn():
@@ -178,7 +178,7 @@ def test_a_figure_of_thirty_plots_would_fit_its_budget():
     assert 5 * len(player.html.encode()) < module.MAX_BYTES / 3
 
 
-# --- bad input ----------------------------------------------------------------------------------------------
+# ---- bad input
 
 
 def test_a_failing_draw_names_the_value_and_keeps_the_cause():
@@ -226,8 +226,8 @@ def test_values_that_cannot_be_offered_are_refused(values, error, sentence):
         ({"alt": lambda k: ""}, ValueError, "alt for k=1 is ''; it should be a sentence"),
         ({"alt": "{k}", "name": "1 2"}, ValueError, "name is '1 2'"),
         ({"alt": "{k}", "start": {"k": 9}}, ValueError, "start gives k=9; it should be one of its values"),
-        ({"alt": "{k}", "start": {"q": 9}}, KeyError, "start names 'q'; the parameters are k"),
-        ({"alt": "{k}", "seconds": 0}, ValueError, "seconds is 0; it should be a number above 0"),
+        ({"alt": "{k}", "start": {"q": 9}}, ValueError, "start names 'q'; the parameters are k"),
+        ({"alt": "{k}", "seconds": 0}, ValueError, "seconds is 0; it should be a positive number"),
         ({"alt": "{k}", "dpi": float("nan")}, ValueError, "dpi is nan"),
     ],
 )
@@ -262,7 +262,7 @@ def test_draw_must_be_a_function():
         play("x", k=[1, 2], alt="{k}")
 
 
-# --- in a live kernel ---------------------------------------------------------------------------------------
+# ---- in a live kernel
 
 
 def test_moving_the_live_slider_draws_again_for_values_between_the_frames():

@@ -31,6 +31,7 @@ from common.layers import (
     unique_parameters,
     walk,
 )
+from common.layers.base import memory_layout
 from common.layers.stack import Stack
 from common.metrics import perplexity
 from common.models.attention import AttentionDecoder, attentive
@@ -608,3 +609,11 @@ def test_a_shared_weight_is_counted_once():
     tied, own = (LanguageModel(V, H, H, np.random.default_rng(0), tied=tied) for tied in (True, False))
     assert count_parameters(own) - count_parameters(tied) == V * H
     assert count_parameters(tied) == V * H + V + 2 * H * 4 * H + 4 * H
+
+
+def test_memory_layout_knows_a_transpose_and_not_a_copy():
+    x = np.ones((2, 3))
+    address, shape, strides = memory_layout(x)
+    assert memory_layout(x) == (address, shape, strides)
+    assert memory_layout(x.T) == (address, shape[::-1], strides[::-1])
+    assert memory_layout(x.copy())[0] != address

@@ -27,10 +27,10 @@ def test_what_is_recorded_is_read_again(results):
 
 
 def test_a_missing_result_names_those_that_exist(results):
-    with pytest.raises(KeyError, match="recorded results: none yet"):
+    with pytest.raises(FileNotFoundError, match="recorded results: none yet"):
         recorded("ptb_lstm")
     record("ptb_gru", seed=1, command="x")
-    with pytest.raises(KeyError, match="ptb_gru"):
+    with pytest.raises(FileNotFoundError, match="ptb_gru"):
         recorded("ptb_lstm")
 
 

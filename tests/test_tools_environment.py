@@ -269,7 +269,7 @@ def test_an_unknown_group_prints_the_help(capsys):
     assert "tools/environment.py book" in capsys.readouterr().out
 
 
-# --- the locks ----------------------------------------------------------------------------------------------
+# ---- the locks
 
 
 def pins(name):
@@ -316,7 +316,7 @@ def test_the_locks_name_what_is_needed_on_other_systems():
     assert re.search(r"^appnope==.*sys_platform == 'darwin'", text, re.MULTILINE)
 
 
-# --- the Makefile -------------------------------------------------------------------------------------------
+# ---- the Makefile
 
 
 def test_make_alone_lists_every_target():

@@ -153,7 +153,7 @@ def stop_at(step, t):
     return t
 
 
-# ---- the loop -------------------------------------------------------------------------------------------
+# ---- the loop
 
 
 def test_training_lowers_the_loss_and_keeps_its_history():
@@ -296,7 +296,7 @@ def test_the_global_generator_is_left_alone():
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-# ---- clipping -------------------------------------------------------------------------------------------
+# ---- clipping
 
 
 def test_clipping_shortens_and_keeps_the_direction():
@@ -329,7 +329,7 @@ def test_the_norm_tells_what_is_not_finite():
     assert gradient_norm([np.zeros(3), np.zeros((0, 2))]) == 0
 
 
-# ---- stop and resume ------------------------------------------------------------------------------------
+# ---- stop and resume
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own generator", "shared generator"])
@@ -632,7 +632,7 @@ def test_a_file_that_is_no_whole_checkpoint_is_refused(tmp_path, content):
         trainer().fit(shuffled(), 1, path)
 
 
-# ---- what goes wrong ------------------------------------------------------------------------------------
+# ---- what goes wrong
 
 
 class Broken(Sigmoid):

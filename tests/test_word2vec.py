@@ -224,8 +224,8 @@ def test_repr_says_what_it_is():
         ({"lr": 0}, "lr is 0; it should be a positive number"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"caution": 0}, "caution is 0; it should be a positive number"),
-        ({"subsample": -0.1}, "subsample is -0.1; it should be a number from 0 to below 1"),
-        ({"subsample": 1}, "subsample is 1; it should be a number from 0 to below 1"),
+        ({"subsample": -0.1}, "subsample is -0.1; it should be at least 0 and below 1"),
+        ({"subsample": 1}, "subsample is 1; it should be at least 0 and below 1"),
     ],
 )
 def test_bad_settings_are_one_sentence(settings, sentence):

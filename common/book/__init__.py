@@ -1,7 +1,7 @@
 """What the pages need and no network does: figures, also such that move, tables, diagrams, recorded numbers.
 
-A chapter imports from here; :mod:`common.book.drawings` (ready-made diagrams), :mod:`common.book.stepper` and
-:mod:`common.book.growing_table` are asked for by name. Nothing here knows a layer or a model, but for
+A chapter imports from here; ``common.book.drawings`` (ready-made diagrams), ``common.book.stepper`` and
+``common.book.growing_table`` are asked for by name. Nothing here knows a layer or a model, but for
 the catalogue.
 """
 

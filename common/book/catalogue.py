@@ -99,17 +99,11 @@ def layer_classes() -> list[type[Layer]]:
 
 
 def entry_of(layer: type[Layer]) -> Entry:
-    """The entry of a layer.
-
-    Raises
-    ------
-    KeyError
-        It has none.
-    """
+    """The entry of a layer."""
     for entry in ENTRIES:
         if entry.layer is layer:
             return entry
-    raise KeyError(f"{layer.__name__} has no catalogue entry.")
+    raise ValueError(f"{layer.__name__} has no catalogue entry.")
 
 
 def measure(entry: Entry) -> dict[str, float]:
@@ -146,16 +140,10 @@ def timed_at(entry: Entry) -> str:
 
 
 def source_text(key: str) -> str:
-    """An entry of ``references.bib`` in short: ``Rumelhart et al. 1986``.
-
-    Raises
-    ------
-    KeyError
-        There is no such entry.
-    """
+    """An entry of ``references.bib`` in short: ``Rumelhart et al. 1986``."""
     found = re.search(rf"@\w+{{{key},(.*?)\n}}", REFERENCES.read_text(encoding="utf-8"), flags=re.DOTALL)
     if found is None:
-        raise KeyError(f"{key} is not in references.bib; every source should be.")
+        raise ValueError(f"{key} is not in references.bib; every source should be.")
     field = {name: re.search(rf"\b{name} *= *{{(.*?)}},?\n", found[1] + "\n") for name in ("author", "year")}
     names = [author.split(",")[0] for author in field["author"][1].split(" and ")]
     people = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else f"{names[0]} et al."

@@ -9,7 +9,7 @@ The language, the same in every chapter:
 - an arrow carries the name of its array above it and the shape below it;
 - time runs to the **right**, depth runs **upward**.
 
-Some pictures are one call (:mod:`common.book.drawings`). The rest is put together on a grid; one unit is a
+Some pictures are one call (``common.book.drawings``). The rest is put together on a grid; one unit is a
 column to the right or a row up::
 
     d = Diagram("Two layers")
@@ -22,7 +22,7 @@ column to the right or a row up::
 
 Labels know simple marks: ``x_1``, ``h_{t-1}``, ``x^2``, and ``\\n`` for a new line; for the rest use the
 characters themselves (∂ σ × · ᵀ). A label finds a free place along its arrow; when something overlaps
-nevertheless, :meth:`Diagram.show` says what, and the cure is nearly always more room (``column=``, ``row=``,
+nevertheless, ``Diagram.show`` says what, and the cure is nearly always more room (``column=``, ``row=``,
 or other coordinates).
 """
 
@@ -213,7 +213,7 @@ class Diagram:
     def __repr__(self) -> str:
         return f"Diagram({self.title!r}, {len(self.shapes)} shapes, {len(self.arrows)} arrows)"
 
-    # ------------------------------------------------------------------ what a picture is made of
+    # ---- what a picture is made of
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         return x * self.column, -y * self.row
@@ -389,7 +389,7 @@ class Diagram:
             return Shape(owner, "point", Rect(r.x + sx * r.w / 2, r.y + sy * r.h / 2, 0, 0))
         if which not in self.shapes:
             known = ", ".join(repr(name) for name in self.shapes) or "none yet"
-            raise KeyError(f"no shape is called {which!r}; the shapes are {known}.")
+            raise ValueError(f"no shape is called {which!r}; the shapes are {known}.")
         return self.shapes[which]
 
     def _anchored(
@@ -415,7 +415,7 @@ class Diagram:
         points[-1] = _edge(end, points[-1], points[-2])
         return points
 
-    # ------------------------------------------------------------------ where labels go
+    # ---- where labels go
 
     def _place(self) -> list[str]:
         """Find a place for each label, and return one sentence for whatever overlaps nevertheless."""
@@ -466,7 +466,7 @@ class Diagram:
         """One sentence for each overlap, or an empty list when the picture is clean."""
         return self._place()
 
-    # ------------------------------------------------------------------ SVG
+    # ---- SVG
 
     def size(self) -> tuple[float, float]:
         """The natural width and height in px."""
@@ -527,18 +527,13 @@ class Diagram:
         """Say whether the picture is too wide to be shrunk to a phone's width, and scrolls there."""
         return SHRINK * self.size()[0] > PHONE
 
-    def show(self, alt: str | None = None, caption: str | None = None, name: str | None = None) -> None:
+    def show(self, alt: str | None = None, caption: str | None = None) -> None:
         """Show the diagram as the output of the cell.
 
         Parameters
         ----------
-        alt, caption, name
-            As for :func:`common.book.figures.show`; ``alt`` is required.
-
-        Raises
-        ------
-        ValueError
-            If ``alt`` is missing, or something overlaps.
+        alt, caption
+            As for ``common.book.figures.show``; ``alt`` is required.
         """
         alt = require_alt(alt)
         troubles = self.problems()
@@ -551,7 +546,7 @@ class Diagram:
             ' tabindex="0" role="group" aria-label="diagram, scrolls sideways"' if self.scrolls() else ""
         )
         body = f'<div class="bk-scroll"{scrolls}>{self.svg(alt)}</div>'
-        publish(figure_html(body, caption=caption, name=name, css=DIAGRAM_CSS), alt)
+        publish(figure_html(body, caption=caption, css=DIAGRAM_CSS), alt)
 
 
 def _edge(shape: Shape, inside: tuple[float, float], toward: tuple[float, float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Ready-made diagrams, each one call, in the language of :mod:`common.book.diagrams`."""
+"""Ready-made diagrams, each one call, in the language of ``common.book.diagrams``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from common.book.diagrams import PAD, SMALL, TEXT, Diagram, text_width
+from common.support.require import require_count
 
 
 def neuron(activation: str = "h(·)") -> Diagram:
@@ -193,8 +194,7 @@ def unrolled(
     ValueError
         ``steps`` is not a whole number above 0.
     """
-    if not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps is {steps!r}; it should be a whole number above 0.")
+    require_count("steps", steps)
     widest = max(text_width(text) for text in layers) + 2 * PAD
     d = Diagram(title or f"{layers[0]} unrolled over {steps} steps", column=max(widest, 46) + 66, row=84)
     top = len(layers)

@@ -1,7 +1,7 @@
 r"""Pictures: one matplotlib style for the whole book, and one way to show a picture.
 
-Importing this module applies the style (:func:`use_style`). A plotting cell draws as usual and ends with
-:func:`show`::
+Importing this module applies the style (``use_style``). A plotting cell draws as usual and ends with
+``show``::
 
     fig, ax = plt.subplots()
     ax.plot(losses)
@@ -14,7 +14,7 @@ What an author should know:
 - ``alt`` says what there is to see to somebody who cannot see it. It is required.
 - ``caption`` says what to look for. It may hold ``\`code\```, ``*emphasis*`` and ``$math$``.
 - ``show`` closes the figure, so the notebook stores it once, as text/html with the picture inside.
-- A picture is about 40 kB. Pass ``dpi`` or a smaller ``figsize`` if it is much more.
+- A picture is about 40 kB. Pass a smaller ``figsize`` if it is much more.
 - Colours: the cycle is that of Okabe and Ito, told apart with any kind of colour vision. ``FORWARD`` and
   ``BACKWARD`` are the book's two colours for values and for gradients; ``CLASSES`` has a colour and a marker
   for each class of points, so that no plot depends on colour alone.
@@ -100,14 +100,7 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE)
 
 
-def show(
-    figure: Any,
-    alt: str | None = None,
-    caption: str | None = None,
-    name: str | None = None,
-    *,
-    dpi: float | None = None,
-) -> None:
+def show(figure: Any, alt: str | None = None, caption: str | None = None) -> None:
     """Show a matplotlib figure, or a piece of HTML such as a table, as one output of the cell.
 
     A matplotlib figure is closed, so that the notebook does not store it a second time.
@@ -115,22 +108,11 @@ def show(
     Parameters
     ----------
     figure : matplotlib Figure or Axes, or str
-        What to show. A string is taken as HTML (see :func:`common.book.tables.table`).
+        What to show. A string is taken as HTML (see ``common.book.tables.table``).
     alt : str
         What a reader who cannot see the picture should know. Required, except for HTML, which reads itself.
     caption : str, optional
         Shown below. May hold ``\\`code\\```, ``*emphasis*`` and ``$math$``.
-    name : str, optional
-        The HTML id of the figure, so that a link can lead to it.
-    dpi : float, optional
-        Dots per inch of the stored picture; 110 if not given.
-
-    Raises
-    ------
-    ValueError
-        If ``alt`` is missing or empty, or ``name`` is not a plain identifier.
-    TypeError
-        If ``figure`` is none of the above.
     """
     if isinstance(figure, str):
         label = attribute(require_alt(alt)) if alt is not None else "scrolls sideways where it is too wide"
@@ -138,9 +120,9 @@ def show(
         css = TABLES_CSS
     else:
         fig, css = as_figure(figure), ""
-        body = image_tag(png_uri(fig, dpi=dpi), require_alt(alt))
+        body = image_tag(png_uri(fig), require_alt(alt))
         plt.close(fig)
-    publish(figure_html(body, caption=caption, name=name, css=css), alt or "a table")
+    publish(figure_html(body, caption=caption, css=css), alt or "a table")
 
 
 def publish(markup: str, text: str) -> None:
@@ -205,7 +187,7 @@ def png_bytes(fig: Figure, *, dpi: float | None = None) -> bytes:
 
 
 def require_alt(alt: object, where: str = "alt") -> str:
-    """Return ``alt`` on one line, or raise ValueError when there is nothing in it."""
+    """The text ``alt`` on one line; ValueError where there is nothing in it."""
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(
             f"{where} is {alt!r}; it should be a sentence that says what the picture shows, for those "
@@ -215,7 +197,7 @@ def require_alt(alt: object, where: str = "alt") -> str:
 
 
 def require_name(name: object) -> str:
-    """Return ``name`` if it can be an HTML id and part of a link, or raise ValueError."""
+    """The ``name``, if it can be an HTML id and part of a link; else ValueError."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
         raise ValueError(f"name is {name!r}; it should be a letter, then letters, digits, '-' and '_'.")
     return name

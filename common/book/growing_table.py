@@ -51,8 +51,10 @@ def growing_table(
 
     Raises
     ------
-    KeyError
-        The file or one of the models is not there.
+    FileNotFoundError
+        Nothing is recorded.
+    ValueError
+        One of the models is not there.
     """
     names = {**LABELS, **(labels or {})}
     known = by_model(recorded("seq2seq")["runs"])
@@ -60,7 +62,7 @@ def growing_table(
     for model in models:
         if model not in known:
             recorded_models = ", ".join(known) or "none"
-            raise KeyError(f"nothing is recorded of {model!r}; recorded models: {recorded_models}.")
+            raise ValueError(f"nothing is recorded of {model!r}; recorded models: {recorded_models}.")
     shown = [known[model] for model in models] + list(mine.values())
     tasks = [task for task in TASKS if any(task in runs for runs in shown)]
     rows = [[names.get(model, model), *recorded_cells(known[model], tasks)] for model in models]

@@ -23,8 +23,8 @@ What an author should know:
 - One or two parameters. A parameter's values are a ``range`` or other numbers (a slider), or a list of words
   or sentences (a list to choose from), or a dict from what the reader sees to what ``draw`` gets.
 - ``draw(**values)`` returns a matplotlib Figure, or a string of HTML or SVG, or a
-  :class:`common.book.diagrams.Diagram`. HTML frames are small: see
-  :mod:`common.book.tables`.
+  ``common.book.diagrams.Diagram``. HTML frames are small: see
+  ``common.book.tables``.
 - ``alt`` is required: a function of the same parameters, or a string with their names in braces.
 - ``note``, alike but optional, is a sentence shown under the picture, which changes with the frame.
 - Whole numbers keep the step of their range in JupyterLab; with numbers that are not whole, the reader may
@@ -65,6 +65,7 @@ from common.book.figures import (
     require_name,
 )
 from common.book.tables import is_number
+from common.support.require import require_positive
 
 MAX_BYTES = 900_000
 MAX_FRAMES = 400
@@ -222,7 +223,7 @@ class Player:
         for argument, mapping in (("labels", labels), ("start", start or {}), ("live", live or {})):
             for key in mapping:
                 if key not in parameters:
-                    raise KeyError(f"{argument} names {key!r}; the parameters are {', '.join(parameters)}.")
+                    raise ValueError(f"{argument} names {key!r}; the parameters are {', '.join(parameters)}.")
         self.draw = draw
         self.axes = [Axis(key, values, labels.get(key)) for key, values in parameters.items()]
         for axis in self.axes:
@@ -232,8 +233,9 @@ class Player:
         self.caption = caption
         self.name = None if name is None else require_name(name)
         self.live = dict(live or {})
-        self.seconds = _positive("seconds", seconds)
-        self.dpi = _positive("dpi", dpi)
+        require_positive("seconds", seconds)
+        require_positive("dpi", dpi)
+        self.seconds, self.dpi = seconds, dpi
         self.mark = mark
         self.start = [axis.index((start or {}).get(axis.name, axis.values[0])) for axis in self.axes]
         self.count = math.prod(len(axis.values) for axis in self.axes)
@@ -250,7 +252,7 @@ class Player:
         sizes = ", ".join(f"{axis.name}: {len(axis.values)} values" for axis in self.axes)
         return f"[figure to move] {sizes}"
 
-    # ------------------------------------------------------------------ drawing
+    # ---- drawing
 
     def _speaker(self, argument: str, say: Any) -> Callable[..., str]:
         """A function of the values that gives one non-empty line."""
@@ -348,7 +350,7 @@ class Player:
         for combination in itertools.product(*(axis.values for axis in self.axes)):
             yield {axis.name: value for axis, value in zip(self.axes, combination)}
 
-    # ------------------------------------------------------------------ the static page
+    # ---- the static page
 
     @property
     def lead(self) -> int:
@@ -456,7 +458,7 @@ class Player:
         inside = "".join(controls)
         return f'<div class="bk-controls" role="group" aria-label="Move the figure" hidden>{inside}</div>'
 
-    # ------------------------------------------------------------------ the live kernel
+    # ---- the live kernel
 
     def show_values(self, **values: Any) -> str:
         """The markup that the widgets show for any values: the frame, its note and the caption."""
@@ -592,12 +594,6 @@ def _live_control(widgets: Any, axis: Axis, value: Any, free: bool, quick: bool)
     if axis.numeric:
         return widgets.SelectionSlider(options=options, value=kept, continuous_update=quick, **common)
     return widgets.Dropdown(options=options, value=kept, **common)
-
-
-def _positive(name: str, value: Any) -> float:
-    if not is_number(value) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} is {value!r}; it should be a number above 0.")
-    return value
 
 
 def _text(value: Any) -> str:

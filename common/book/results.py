@@ -1,7 +1,7 @@
 """Results of the long runs, each with how it came about.
 
 What a full run measured is kept in ``data/results/<name>.json`` with its seed, machine, date and command. The
-notebook shows it beside the quick run with :func:`recorded`. A number that nobody ran appears nowhere.
+notebook shows it beside the quick run with ``recorded``. A number that nobody ran appears nowhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def recorded(name: str) -> dict[str, Any]:
 
     Raises
     ------
-    KeyError
+    FileNotFoundError
         If nothing was recorded under ``name``.
     ValueError
         If the file is not a JSON object, or does not say how its numbers came about.
@@ -48,7 +48,9 @@ def recorded(name: str) -> dict[str, Any]:
     except FileNotFoundError:
         names = sorted(file.stem for file in RESULTS.glob("*.json"))
         known = ", ".join(names) if names else "none yet"
-        raise KeyError(f"nothing is recorded under the name {name!r}; recorded results: {known}.") from None
+        raise FileNotFoundError(
+            f"nothing is recorded under the name {name!r}; recorded results: {known}."
+        ) from None
     try:
         results = json.loads(text)
     except json.JSONDecodeError as error:
@@ -102,7 +104,7 @@ def record_run(name: str, *keys: str, result: dict[str, Any], seed: int, command
     result : dict
         What was measured, kept to five digits, together with the run's own provenance.
     seed, command
-        As for :func:`record`.
+        As for ``record``.
     **values
         What holds for all the runs.
 
@@ -112,8 +114,8 @@ def record_run(name: str, *keys: str, result: dict[str, Any], seed: int, command
         The file.
     """
     try:
-        runs = recorded(name)["runs"]
-    except KeyError:
+        runs = recorded(name).get("runs", {})
+    except FileNotFoundError:
         runs = {}
     place = runs
     for key in keys[:-1]:
@@ -134,7 +136,7 @@ def rounded(value: Any) -> Any:
 
 
 def provenance(seed: int, command: str, machine: str = "") -> dict[str, Any]:
-    """What :func:`record` says of a run: seed, machine, today's date and command."""
+    """What ``record`` says of a run: seed, machine, today's date and command."""
     return {
         "seed": seed,
         "machine": machine or f"{processor()}, {os.cpu_count()} cores, {platform.system()}",

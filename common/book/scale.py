@@ -18,13 +18,7 @@ SCALES = ("quick", "full")
 
 
 def current_scale() -> str:
-    """``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says.
-
-    Raises
-    ------
-    ValueError
-        If ``BOOK_SCALE`` is set to anything else.
-    """
+    """``"quick"`` or ``"full"``, as the environment variable ``BOOK_SCALE`` says."""
     name = os.environ.get("BOOK_SCALE", "").strip() or "quick"
     if name not in SCALES:
         raise ValueError(f"BOOK_SCALE is {name!r}; it should be 'quick' or 'full'.")

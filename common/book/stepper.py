@@ -16,7 +16,7 @@ Operations: ``add``, ``multiply``, ``matmul``, ``sum``, ``repeat``, ``sigmoid``,
 numbers or small arrays, in float64; the last is one number. Nothing broadcasts in silence: a bias goes
 through ``repeat`` first, because that is where its gradient is summed.
 
-:meth:`Graph.gradients` gives the gradients as arrays, for a check.
+``Graph.gradients`` gives the gradients as arrays, for a check.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import numpy as np
 
 from common.book.diagrams import SMALL, TEXT, Diagram, Label
 from common.book.player import Player
+from common.support.require import require_count
 
 TITLE = "a computational graph"
 
@@ -60,7 +61,7 @@ class Graph:
     def __repr__(self) -> str:
         return f"Graph({', '.join(node.name for node in self.nodes)})"
 
-    # ------------------------------------------------------------------ building
+    # ---- building
 
     def value(self, name: str, value: Any, *, gradient: bool = True) -> Node:
         """Add a given value: a number or a small array. Targets take ``gradient=False``."""
@@ -154,8 +155,7 @@ class Graph:
     def repeat(self, a: Node, n: int, name: str | None = None) -> Node:
         """Lay ``n`` copies of a value under each other: ``(D,)`` to ``(n, D)``."""
         self._check("repeat", a)
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n is {n!r}; it should be a whole number above 0.")
+        require_count("n", n)
         return self._op(
             "repeat",
             "repeat",
@@ -210,7 +210,7 @@ class Graph:
             says,
         )
 
-    # ------------------------------------------------------------------ the machinery
+    # ---- the machinery
 
     def _add(self, node: Node) -> Node:
         if not isinstance(node.name, str) or not node.name.strip():
@@ -353,7 +353,7 @@ def stepper(
     output : Node
         The one number where the forward pass ends and the backward pass begins.
     caption, name
-        As for :class:`common.book.player.Player`.
+        As for ``common.book.player.Player``.
 
     Returns
     -------

@@ -92,25 +92,25 @@ def is_number(value: Any) -> bool:
 
 
 class Plain(str):
-    """Text of a reader, a model or a corpus in a :func:`table`: none of its characters is a mark."""
+    """Text of a reader, a model or a corpus in a ``table``: none of its characters is a mark."""
 
 
 class Measured:
-    """A number that differs from machine to machine, for a cell of :func:`table`; tests mask it."""
+    """A number that differs from machine to machine, for a cell of ``table``; tests mask it."""
 
     def __init__(self, value: Any, format: str = ".3g") -> None:
         self.text = f"{value:{format}}" if is_number(value) else str(value)
 
 
 def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
-    """An HTML table, for :func:`common.book.show`, or as a frame of :func:`common.book.play`.
+    """An HTML table, for ``common.book.show``, or as a frame of ``common.book.play``.
 
     Parameters
     ----------
     rows : iterable of sequences
-        The cells. Numbers are aligned to the right; a float is shown with four digits; :class:`Measured`
+        The cells. Numbers are aligned to the right; a float is shown with four digits; ``Measured``
         cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``;
-        what the author did not write is :class:`Plain`.
+        what the author did not write is ``Plain``.
     header : sequence of str
         The name of each column.
     """

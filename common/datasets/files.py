@@ -1,6 +1,6 @@
 """The texts of the book: where each file comes from, and how to load it.
 
-``data/registry.json`` says for every file its source, licence, size and sha256. :func:`path` looks for a
+``data/registry.json`` says for every file its source, licence, size and sha256. ``path`` looks for a
 file in this order and hands it out only when size and sha256 are right:
 
 1. in an installed package (the film reviews arrive this way, so that every chapter runs without a download);

@@ -39,11 +39,6 @@ def additions(rng: np.random.Generator, count: int, digits: int = 3) -> list[Pai
     count : int
     digits : int
         How many digits a number has at most.
-
-    Raises
-    ------
-    ValueError
-        There are not so many different sums.
     """
     require_count("count", count)
     require_count("digits", digits)
@@ -81,11 +76,6 @@ def dates(rng: np.random.Generator, count: int) -> list[Pair]:
     ----------
     rng : numpy.random.Generator
     count : int
-
-    Raises
-    ------
-    ValueError
-        There are not so many different ways to write a date.
     """
     require_count("count", count)
     days = (LAST_DAY - FIRST_DAY).days + 1
@@ -131,11 +121,6 @@ class Task:
         """Remove repeated questions, then split; the test pairs come from the end.
 
         The order stays as it is; pairs from the functions above come in an order that means nothing.
-
-        Raises
-        ------
-        ValueError
-            Nothing is left to train on, or one question has two answers.
         """
         require_count("valid", valid)
         require_count("test", test)

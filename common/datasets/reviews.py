@@ -15,6 +15,9 @@ from common.datasets.files import path
 from common.text.tokens import tokenize, tokenize_ascii
 from common.text.vocabulary import Vocabulary
 
+HELD_OUT = 400
+"""How many reviews ``review_texts`` puts into the validation text, and how many into the test text."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reviews:
@@ -139,16 +142,11 @@ def load_reviews() -> Reviews:
     return Reviews(texts, labels, np.array([source for *_, source in rows]), tokenize_ascii)
 
 
-def review_texts(held_out: int = 400) -> tuple[Vocabulary, list[np.ndarray]]:
+def review_texts() -> tuple[Vocabulary, list[np.ndarray]]:
     """The film reviews as three texts, for language models.
 
     Reviews are shuffled, always in the same way; ``<eos>`` ends each. The 10,000 most frequent words are
-    known, the others are ``<unk>``.
-
-    Parameters
-    ----------
-    held_out : int
-        How many reviews go to the validation text, and how many to the test text.
+    known, the others are ``<unk>``. The validation text and the test text have ``HELD_OUT`` reviews each.
 
     Returns
     -------
@@ -157,9 +155,7 @@ def review_texts(held_out: int = 400) -> tuple[Vocabulary, list[np.ndarray]]:
         To train, to validate and to test.
     """
     reviews = load_reviews()
-    if not 1 <= held_out < len(reviews) / 2:
-        raise ValueError(f"held_out is {held_out}; it should be from 1 to below {len(reviews) // 2}.")
     vocabulary = reviews.vocabulary(1, max_size=10_000, unknown="<unk>", specials=["<eos>"])
     order = np.random.default_rng(1984).permutation(len(reviews))
-    parts = order[2 * held_out :], order[:held_out], order[held_out : 2 * held_out]
+    parts = order[2 * HELD_OUT :], order[:HELD_OUT], order[HELD_OUT : 2 * HELD_OUT]
     return vocabulary, [reviews[part].encode(vocabulary, end="<eos>")[0] for part in parts]

@@ -14,7 +14,7 @@ import numpy as np
 from common.backend import Array, xp
 from common.layers.base import Layer, Model
 from common.layers.dense import Affine, MatMul
-from common.support.require import require_mask, require_sequences, require_shape
+from common.support.require import require_mask, require_positive, require_sequences, require_shape
 
 
 class Attention(Layer):
@@ -33,8 +33,7 @@ class Attention(Layer):
     """
 
     def __init__(self, scale: float = 1.0) -> None:
-        if not 0 < scale < float("inf"):
-            raise ValueError(f"scale is {scale}; it should be a positive number.")
+        require_positive("scale", scale)
         super().__init__()
         self.scale = float(scale)
 
@@ -46,7 +45,7 @@ class Attention(Layer):
             raise TypeError(f"hs is {hs.dtype} and queries is {queries.dtype}; both should be of one type.")
 
     def forward(self, queries: Array, hs: Array, mask: Array | None = None) -> Array:
-        """Return a weighted sum of ``hs`` for each query, (N, Tq, H).
+        """A weighted sum of ``hs`` for each query, (N, Tq, H).
 
         Parameters
         ----------
@@ -122,7 +121,7 @@ class MultiHeadAttention(Model):
         require_sequences("memory", memory, len(xs), D)
 
     def forward(self, xs: Array, memory: Array | None = None, mask: Array | None = None) -> Array:
-        """Return what each position has found, (N, Tq, D).
+        """What each position has found, (N, Tq, D).
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from common.backend import Array, memory_layout, xp
+from common.backend import Array, xp
 from common.support.row_gradient import RowGradient
 
 
@@ -244,6 +244,16 @@ def own_grads(layer: Layer) -> list[Array | RowGradient]:
             "should leave one gradient for each."
         )
     return layer.grads
+
+
+def memory_layout(array: Array) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Which memory an array shows and how: address of its first number, shape, strides (bytes).
+
+    Two arrays with the same layout are one array under two names. If shape and strides are each other's
+    reverse, one is the transpose of the other. Values play no part in it.
+    """
+    address = array.data.ptr if hasattr(array.data, "ptr") else array.__array_interface__["data"][0]
+    return address, array.shape, array.strides
 
 
 def shared(params: list[Array]) -> Iterator[tuple[int, tuple[int, bool]]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.backend import FLOAT, Array, xp
 from common.layers.base import Layer
-from common.support.require import require_float, require_generator, require_shape
+from common.support.require import require_float, require_generator, require_shape, require_share
 
 
 class Dropout(Layer):
@@ -24,8 +24,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, ratio: float, rng: np.random.Generator) -> None:
-        if not 0 <= ratio < 1:
-            raise ValueError(f"ratio is {ratio}; it should be at least 0 and below 1.")
+        require_share("ratio", ratio)
         require_generator("rng", rng)
         super().__init__()
         self.ratio = float(ratio)

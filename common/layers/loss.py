@@ -19,6 +19,7 @@ from common.support.require import (
     require_mask,
     require_matrix,
     require_shape,
+    require_share,
     require_vectors,
 )
 
@@ -37,8 +38,7 @@ class SoftmaxWithLoss(Layer):
     """
 
     def __init__(self, smoothing: float = 0.0) -> None:
-        if not 0 <= smoothing < 1:
-            raise ValueError(f"smoothing is {smoothing}; it should be at least 0 and below 1.")
+        require_share("smoothing", smoothing)
         super().__init__()
         self.smoothing = float(smoothing)
         self.exp: Array = xp.empty((0, 0))  # of the scores; the same memory serves the next of this shape
@@ -52,7 +52,7 @@ class SoftmaxWithLoss(Layer):
         require_shape("t", t, x.shape[:-1])
 
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
-        """Return the loss, one number.
+        """The loss, one number.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class SoftmaxWithLoss(Layer):
         return (self.share * each).sum()
 
     def backward(self, dout: float = 1) -> Array:
-        """Return the gradient of x: ``(y - t)``, times each position's share of the mean."""
+        """The gradient of x: ``(y - t)``, times each position's share of the mean."""
         share = self.share * dout
         scale = share / self.sum
         dx = xp.empty_like(self.exp)  # (n, V)
@@ -139,7 +139,7 @@ class AffineSoftmaxWithLoss(Layer):
         return affine(x, *self.params)
 
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
-        """Return the loss, one number.
+        """The loss, one number.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class AffineSoftmaxWithLoss(Layer):
         return (self.share * minus_log_p).sum()
 
     def backward(self, dout: float = 1) -> Array:
-        """Return the gradient of x (..., D)."""
+        """The gradient of x (..., D)."""
         W, _ = self.params
         factor = self.share * dout / self.sum  # (n, 1)
         self.grads = [(self.x * factor).T @ self.error, factor[:, 0] @ self.error]
@@ -198,7 +198,7 @@ class SigmoidWithLoss(Layer):
             raise ValueError(f"t holds numbers from {t.min()} to {t.max()}; they should lie between 0 and 1.")
 
     def forward(self, x: Array, t: Array, mask: Array | None = None) -> Array:
-        """Return the loss, one number.
+        """The loss, one number.
 
         Parameters
         ----------
@@ -212,7 +212,7 @@ class SigmoidWithLoss(Layer):
         return (self.share * (softplus(x) - self.t * x)).sum()
 
     def backward(self, dout: float = 1) -> Array:
-        """Return the gradient of x: ``y - t``, times each position's share of the mean."""
+        """The gradient of x: ``y - t``, times each position's share of the mean."""
         return (sigmoid(self.x) - self.t) * (self.share * dout)
 
 
@@ -234,7 +234,7 @@ class MeanSquaredError(Layer):
         return (self.error * self.error).mean()
 
     def backward(self, dout: float = 1) -> Array:
-        """Return the gradient of y."""
+        """The gradient of y."""
         return self.error * (2 * dout / self.error.size)
 
 

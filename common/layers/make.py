@@ -29,7 +29,7 @@ class Make:
     ----------
     rng : numpy.random.Generator
         Draws the weights.
-    dtype : float type
+    dtype : float type, of the weights
     """
 
     rng: np.random.Generator

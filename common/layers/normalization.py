@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.layers.base import Layer
 from common.layers.dense import matrix
-from common.support.require import require_float, require_shape, require_vectors
+from common.support.require import require_float, require_positive, require_shape, require_vectors
 
 
 class LayerNorm(Layer):
@@ -29,8 +29,7 @@ class LayerNorm(Layer):
             raise ValueError(f"gain has shape {gain.shape}; it should have one axis.")
         require_float("bias", bias, like=gain)
         require_shape("bias", bias, gain.shape)
-        if not epsilon > 0:
-            raise ValueError(f"epsilon is {epsilon}; it should be a positive number.")
+        require_positive("epsilon", epsilon)
         super().__init__(gain, bias)
         self.epsilon = float(epsilon)
 

@@ -164,7 +164,7 @@ class Recurrent(Layer):
             require_mask("mask", mask, xs.shape[:2])
 
     def forward(self, xs: Array, mask: Array | None = None) -> Array:
-        """Return the hidden states of all steps, (N, T, H).
+        """The hidden states of all steps, (N, T, H).
 
         Parameters
         ----------
@@ -191,7 +191,7 @@ class Recurrent(Layer):
         return lengths.put_back(self.states[0][1:].swapaxes(0, 1))
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
-        """Return the gradient of xs, (N, T, D); ``dstate`` then holds that of the first state.
+        """The gradient of xs, (N, T, D); ``dstate`` then holds that of the first state.
 
         Parameters
         ----------

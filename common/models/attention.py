@@ -42,6 +42,7 @@ class AttentionEncoder(Model):
         With residual connections between them.
     bidirectional : bool
         Each layer reads both ways, with half of H for each.
+    dtype : float type, of the weights
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class AttentionDecoder(Model):
 
     Parameters
     ----------
-    V, D, H, rng, depth, residual
+    V, D, H, rng, depth, residual, dtype
         As in ``AttentionEncoder``.
     """
 
@@ -147,6 +148,7 @@ class LookFirstDecoder(Model):
     ----------
     V, D, H : int
     rng : numpy.random.Generator
+    dtype : float type, of the weights
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
@@ -222,12 +224,12 @@ def attentive(
     *,
     dtype: DType = FLOAT,
 ) -> Seq2Seq:
-    """Encoder and decoder with attention after the decoder's LSTM."""
+    """Encoder and decoder with attention after the decoder's LSTM; settings as in ``AttentionEncoder``."""
     encoder = AttentionEncoder(V, D, H, rng, depth, residual, bidirectional, dtype=dtype)
     return Seq2Seq(encoder, AttentionDecoder(V, D, H, rng, depth, residual, dtype=dtype))
 
 
 def looking_first(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
-    """Encoder and decoder with attention before the decoder's LSTM."""
+    """Encoder and decoder with attention before the decoder's LSTM; settings as in ``AttentionEncoder``."""
     encoder = AttentionEncoder(V, D, H, rng, dtype=dtype)
     return Seq2Seq(encoder, LookFirstDecoder(V, D, H, rng, dtype=dtype))

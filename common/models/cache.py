@@ -12,7 +12,7 @@ from common.batches import whole_text
 from common.functions import exp_of_mean, log_softmax, softmax
 from common.layers.base import evaluating
 from common.models.language_model import LanguageModel
-from common.support.require import require_count
+from common.support.require import require_count, require_share
 
 
 def cache_perplexity(
@@ -54,8 +54,7 @@ def cache_perplexity(
     require_count("size", size)
     if not 0 <= theta < math.inf:
         raise ValueError(f"theta is {theta}; it should be a number, at least 0.")
-    if not 0 <= weight < 1:
-        raise ValueError(f"weight is {weight}; it should be at least 0 and below 1.")
+    require_share("weight", weight)
     log_share = math.log(weight) if weight else -math.inf
     states = followers = None  # of the cache: (N, kept, H), and the word after each, (N, kept)
     total, words = 0.0, 0

@@ -140,7 +140,7 @@ def accuracy(
 
 
 def alignment(
-    model: Seq2Seq, question: str, characters: Vocabulary, max_length: int, reverse: bool = False
+    model: Seq2Seq, question: str, characters: Vocabulary, max_length: int
 ) -> tuple[str, np.ndarray]:
     """Let a model answer one question, and watch where it looks.
 
@@ -153,8 +153,6 @@ def alignment(
     characters : Vocabulary
     max_length : int
         The most characters to write.
-    reverse : bool
-        The model was trained on questions that were turned round. The columns of the map are turned back.
 
     Returns
     -------
@@ -165,7 +163,7 @@ def alignment(
     """
     if not question:
         raise ValueError("question is empty; it should have at least one character.")
-    ids = encode([question], characters, reverse=reverse)
+    ids = encode([question], characters)
     written = answer(model, ids, max_length)
     text = decode(written, characters)[0]
     read = xp.concatenate([xp.full((1, 1), START, dtype=written.dtype), written[:, : len(text) - 1]], axis=1)
@@ -173,4 +171,4 @@ def alignment(
         decoder: Any = model.decoder  # one that has weights
         decoder.forward(read[:, : max(len(text), 1)], *model.encoder.forward(ids))
         weights = to_numpy(decoder.weights)[0]
-    return text, (weights[:, ::-1] if reverse else weights)[: len(text)]
+    return text, weights[: len(text)]

@@ -33,6 +33,7 @@ class LanguageModel(Model):
         Drop the same numbers at all time steps of a block [Gal2016]_.
     tied : bool
         Words in and words out share one matrix [Press2017]_; D and H should then be equal.
+    dtype : float type, of the weights
     """
 
     def __init__(

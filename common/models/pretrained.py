@@ -45,7 +45,12 @@ TRANSLATOR: dict[str, Any] = {"D": 128, "H": 512, "depth": 2, "heads": 4, "dropo
 
 def load_translator(dtype: DType = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabulary]:
     """The Transformer of the recorded run, with its weights, the pairs it was trained and tested on, and its
-    vocabulary; ``data/results/translation.json`` has its scores."""
+    vocabulary; ``data/results/translation.json`` has its scores.
+
+    Parameters
+    ----------
+    dtype : float type, of the weights
+    """
     sentences = Sentences.split(load_bible_pairs(), LONGEST, np.random.default_rng(SEED))
     vocabulary = Vocabulary(load_vocabulary(WEIGHTS))
     model = transformer(len(vocabulary), rng=np.random.default_rng(SEED), dtype=dtype, **TRANSLATOR)

@@ -63,6 +63,7 @@ class Encoder(Model):
         Number of characters, size of a character's vector, size of the hidden state.
     rng : numpy.random.Generator
         Draws the first weights.
+    dtype : float type, of the weights
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
@@ -94,6 +95,7 @@ class Decoder(Model):
     V, D, H : int
         As in ``Encoder``, with the same H.
     rng : numpy.random.Generator
+    dtype : float type, of the weights
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
@@ -130,6 +132,7 @@ class PeekyDecoder(Model):
     ----------
     V, D, H : int
     rng : numpy.random.Generator
+    dtype : float type, of the weights
     """
 
     def __init__(self, V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> None:
@@ -203,10 +206,10 @@ class Seq2Seq(Model):
 
 
 def plain(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
-    """Encoder and decoder, nothing else."""
+    """Encoder and decoder, nothing else; settings as in ``Encoder``."""
     return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), Decoder(V, D, H, rng, dtype=dtype))
 
 
 def peeky(V: int, D: int, H: int, rng: np.random.Generator, *, dtype: DType = FLOAT) -> Seq2Seq:
-    """A model whose decoder is shown the question at every step."""
+    """A model whose decoder is shown the question at every step; settings as in ``Encoder``."""
     return Seq2Seq(Encoder(V, D, H, rng, dtype=dtype), PeekyDecoder(V, D, H, rng, dtype=dtype))

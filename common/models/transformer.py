@@ -304,6 +304,7 @@ def transformer(
         Encoder, decoder and the scores share one matrix of word vectors [Press2017]_.
     smoothing : float
         Of the targets; see SoftmaxWithLoss.
+    dtype : float type, of the weights
     """
     require_counts(V=V, D=D, H=H, depth=depth)
     make = Make(rng, dtype)

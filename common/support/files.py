@@ -36,9 +36,10 @@ def write_in_one_step(path: str | os.PathLike, write: Callable[[BinaryIO], objec
         temporary.unlink(missing_ok=True)
 
 
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays to ``path`` in one step, without pickles."""
-    write_in_one_step(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], compressed: bool = False) -> None:
+    """Write named arrays in one step, without pickles."""
+    save = np.savez_compressed if compressed else np.savez
+    write_in_one_step(path, lambda file: save(file, allow_pickle=False, **arrays))
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:

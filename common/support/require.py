@@ -111,7 +111,13 @@ def require_generator(name: str, rng: np.random.Generator) -> None:
 def require_share(name: str, value: float) -> None:
     """Raise ValueError unless ``value`` is a number from 0 to below 1."""
     if not isinstance(value, Real) or not 0 <= value < 1:
-        raise ValueError(f"{name} is {value!r}; it should be a number from 0 to below 1.")
+        raise ValueError(f"{name} is {value!r}; it should be at least 0 and below 1.")
+
+
+def require_shares(**values: float) -> None:
+    """``require_share`` of each."""
+    for name, value in values.items():
+        require_share(name, value)
 
 
 def require_string(name: str, value: object) -> None:

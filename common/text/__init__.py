@@ -2,11 +2,11 @@
 
 A neural network takes numbers. Three steps lead from a text to numbers, the same three in every chapter:
 
-* :func:`tokenize` cuts a text into tokens (words, numbers and the marks that end or join phrases);
-* a :class:`Vocabulary` gives each different word, each *type*, a number, its id;
-* :func:`contexts` puts beside each word the words around it.
+* ``tokenize`` cuts a text into tokens (words, numbers and the marks that end or join phrases);
+* a ``Vocabulary`` gives each different word, each *type*, a number, its id;
+* ``contexts`` puts beside each word the words around it.
 
-From chapter 7 on, texts come in batches, as rows of ids of one length: :func:`encode` and :func:`decode`.
+From chapter 7 on, texts come in batches, as rows of ids of one length: ``encode`` and ``decode``.
 """
 
 from common.text.rare import RARE, UNKNOWN, cut_words, decode_words, encode_words, name_rare

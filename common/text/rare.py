@@ -51,15 +51,7 @@ def name_rare(words: Sequence[str], vocabulary: Vocabulary) -> dict[str, str]:
 def encode_words(
     sentences: Sequence[tuple[Sequence[str], Sequence[str]]], vocabulary: Vocabulary
 ) -> tuple[Array, Array]:
-    """Sentence pairs to rows of ids, filled up with PAD: questions (N, S), answers (N, T) from START to END.
-
-    Raises
-    ------
-    TypeError
-        A side is a string; it would be cut into letters.
-    ValueError
-        There is no pair, or one without words.
-    """
+    """Sentence pairs to rows of ids, filled with PAD: questions (N, S), answers (N, T) from START to END."""
     if len(sentences) == 0:
         raise ValueError("sentences is empty; it should hold at least one pair.")
     if any(isinstance(side, str) for pair in sentences for side in pair):

@@ -50,11 +50,6 @@ def encode(
     -------
     array of int32, (N, T)
         T is the length of the longest text, at least 1.
-
-    Raises
-    ------
-    ValueError
-        A text has a character that the vocabulary lacks, or there is no text.
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise TypeError("texts should be a sequence of strings: for one text, a list with one string.")

@@ -36,7 +36,7 @@ def tokenize(text: str) -> list[str]:
     two tokens and is dropped: "don't" gives ``don ' t``, three tokens, each of them frequent.
 
     Letters are those of every script, with their accents. What only looks different is made the same first
-    (see :func:`plain`): ``’`` is ``'``, and é is one letter, however it was typed. Chinese, Japanese, Thai,
+    (see ``plain``): ``’`` is ``'``, and é is one letter, however it was typed. Chinese, Japanese, Thai,
     Lao, Khmer and Burmese put no space between words, so there each letter is a token of its own. Whoever
     wants words has to know the language: a function of one's own takes the place of this one in
     ``Reviews(..., tokenizer=...)`` and in ``Vocabulary.from_tokens(my_function(text))``, and ``list`` is the
@@ -50,11 +50,6 @@ def tokenize(text: str) -> list[str]:
     -------
     list of str
         The tokens in reading order; empty when the text holds none.
-
-    Raises
-    ------
-    TypeError
-        ``text`` is not a string.
 
     Examples
     --------
@@ -76,7 +71,7 @@ def tokenize_ascii(text: str) -> list[str]:
 
     The film reviews of the book are cut in this way. In their files many accents are damaged, so that one
     word stands there in several spellings; and the models that were trained on them know these tokens. For a
-    text in plain English it is what :func:`tokenize` does.
+    text in plain English it is what ``tokenize`` does.
     """
     require_string("text", text)
     return ASCII_TOKEN.findall(text.lower())
@@ -94,7 +89,7 @@ def plain(text: str) -> str:
 
 
 def letters(text: str) -> tuple[str, str]:
-    """Two regular expressions for a text that :func:`plain` made: a word, and a letter that is one by itself.
+    """Two regular expressions for a text that ``plain`` made: a word, and a letter that is one by itself.
 
     To the ``re`` module the vowel signs of Hindi, and accents for which there is no letter with the accent,
     are no part of a word. So the expressions name those that occur in the text.
@@ -122,11 +117,6 @@ def contexts(ids: Sequence[int] | np.ndarray, window: int = 1) -> tuple[np.ndarr
         Shape (L - 2 window, 2 window): the words around each target, in reading order.
     target : numpy.ndarray
         Shape (L - 2 window,): the words in the middle.
-
-    Raises
-    ------
-    ValueError
-        ``window`` is below 1, or the text is shorter than one window, 2 window + 1 words.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class UnknownWord(KeyError):
 class Vocabulary:
     """The words that a model knows, each with its id, and how often each was seen.
 
-    Ids count from 0 in the order of ``words``. :meth:`from_counts` and :meth:`from_tokens` put special words
+    Ids count from 0 in the order of ``words``. ``from_counts`` and ``from_tokens`` put special words
     first, then the others from the most to the least frequent, and words seen equally often in alphabetical
     order, so that the same text gives the same ids on every machine.
 
@@ -132,7 +132,7 @@ class Vocabulary:
         unknown: str | None = None,
         specials: Sequence[str] = (),
     ) -> Vocabulary:
-        """Make a vocabulary from a sequence of tokens; see :meth:`from_counts`.
+        """Make a vocabulary from a sequence of tokens; see ``from_counts``.
 
         Examples
         --------
@@ -243,7 +243,7 @@ def words_to_lines(words: Iterable[str]) -> np.ndarray:
 
 
 def lines_to_words(lines: np.ndarray) -> list[str]:
-    """The words that :func:`words_to_lines` made an array of."""
+    """The words that ``words_to_lines`` made an array of."""
     return lines.tobytes().decode().split("\n")
 
 

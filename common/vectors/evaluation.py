@@ -22,7 +22,7 @@ def evaluate_similarity(vectors: WordVectors, pairs: Sequence[Pair]) -> dict[str
     ----------
     vectors : WordVectors
     pairs : list of (word, word, score)
-        As from :func:`similarity_pairs`. Capitals make no difference.
+        As from ``similarity_pairs``. Capitals make no difference.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def evaluate_analogies(
     ----------
     vectors : WordVectors
     sections : dict of lists of (a, b, c, d)
-        As from :func:`analogy_questions`; ``d`` is the expected answer. Capitals make no difference.
+        As from ``analogy_questions``; ``d`` is the expected answer. Capitals make no difference.
 
     Returns
     -------

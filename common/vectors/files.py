@@ -61,7 +61,7 @@ def save_word2vec(path: str | os.PathLike[str], vectors: WordVectors, binary: bo
 
 
 def load_word2vec(path: str | os.PathLike[str], binary: bool = False, errors: str = "replace") -> WordVectors:
-    """Read a file of word2vec, gensim, GloVe or :func:`save_word2vec`, as it is or compressed by gzip.
+    """Read a file of word2vec, gensim, GloVe or ``save_word2vec``, as it is or compressed by gzip.
 
     Of a word that stands there twice, the first vector is taken.
 

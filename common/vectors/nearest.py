@@ -1,7 +1,7 @@
 """Word vectors in use: nearest words, analogies, how good they are, and files that other programs read.
 
 Everything here asks one question, how alike two directions are, and answers it with the **cosine**. So a
-:class:`WordVectors` keeps each vector twice: as it was learned, and scaled to length 1. With unit vectors
+``WordVectors`` keeps each vector twice: as it was learned, and scaled to length 1. With unit vectors
 the cosine of one word with all others is a single matrix-vector product.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from common.support.files import read_npz, write_in_one_step
+from common.support.files import read_npz, write_npz
 from common.support.require import require_count
 from common.text.vocabulary import Vocabulary, lines_to_words, words_to_lines
 
@@ -139,11 +139,11 @@ class WordVectors:
             lost = np.abs(half.astype(stored.dtype) - stored).max(axis=1)  # (V,)
         if (lost <= np.abs(stored).max(axis=1) / 2048).all():
             stored = half
-        write_in_one_step(path, lambda file: np.savez_compressed(file, words=words, vectors=stored))
+        write_npz(path, {"words": words, "vectors": stored}, compressed=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> WordVectors:
-        """Read what :meth:`save` wrote.
+        """Read what ``save`` wrote.
 
         Raises
         ------

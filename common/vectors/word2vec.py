@@ -19,15 +19,14 @@ Blocks are taken in random order from all over the text. Windows run on from one
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
-from tqdm.auto import tqdm
 
 from common.functions import sigmoid
+from common.support.progress import progress_bar
 from common.support.require import require_count, require_counts, require_positive, require_share
 from common.vectors.huffman import HuffmanTree, _check_counts
 
@@ -127,8 +126,7 @@ class Word2Vec:
         """Go through the text ``ids`` (T,) ``epochs`` times; ``on_epoch(self)`` is called after each."""
         ids = self._check_text(ids)
         require_count("epochs", epochs)
-        silent = os.environ.get("BOOK_PROGRESS") == "0"
-        with tqdm(total=epochs * len(ids), unit=" words", unit_scale=True, disable=silent) as progress:
+        with progress_bar(epochs * len(ids), unit=" words", unit_scale=True) as progress:
             for epoch in range(epochs):
                 text = subsampled(ids, self.counts, self.subsample, self.rng)
                 begins = self._block_begins(len(text))

@@ -299,7 +299,7 @@ def main() -> None:
         sys.exit(f"NAME is {' '.join(unknown)}; it should be one of {', '.join(layers | others)}.")
     try:
         gaps = recorded("layers")["gaps"]
-    except KeyError:  # nothing was recorded until now
+    except FileNotFoundError:  # nothing was recorded until now
         gaps = {}
     made = {name: (layers | others)[name]() for name in wanted}
     gaps |= {name: gap for name, gap in made.items() if name in layers}

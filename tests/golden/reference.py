@@ -41,7 +41,7 @@ def missing(layer: type[Layer]) -> str | None:
         return f"{name} is not offered; common/layers/__init__.py should import it and list it."
     try:
         entry = catalogue.entry_of(layer)
-    except KeyError as error:
+    except ValueError as error:
         return error.args[0]
     parts = {"formula": "formula", "shapes": "shapes", "source": "source", "examples": "examples"}
     parts |= {"bad": "bad input", "torch": "counterpart in PyTorch"}
@@ -50,13 +50,13 @@ def missing(layer: type[Layer]) -> str | None:
             return f"{name} has no {called} in its catalogue entry."
     try:
         catalogue.source_text(entry.source)
-    except KeyError as error:
+    except ValueError as error:
         return error.args[0]
     if f"[{entry.source}]_" not in (layer.__doc__ or ""):
         return f"{name} does not name its source; its docstring should have [{entry.source}]_ in it."
     try:
         reference_gaps(entry)
-    except (FileNotFoundError, KeyError) as error:
+    except (FileNotFoundError, ValueError) as error:
         return error.args[0]
     return None
 
@@ -74,7 +74,7 @@ def reference_gaps(entry: Entry, dtype: type = np.float64) -> dict[str, float]:
     ------
     FileNotFoundError
         No reference was stored for the layer.
-    KeyError
+    ValueError
         None was stored for one of its examples.
     """
     name = entry.layer.__name__
@@ -88,7 +88,7 @@ def reference_gaps(entry: Entry, dtype: type = np.float64) -> dict[str, float]:
         begin = f"{title}/"
         mine = {key.removeprefix(begin): value for key, value in stored.items() if key.startswith(begin)}
         if not mine:
-            raise KeyError(
+            raise ValueError(
                 f"{name} has no reference arrays for {title!r}; make golden NAME={name} writes them."
             )
         layer, inputs = build(example, dtype)

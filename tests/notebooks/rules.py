@@ -43,7 +43,7 @@ def rule(check: Callable[[Any, str], Iterator[str]]) -> Callable[[Any, str], Ite
     return check
 
 
-# --- looking into a notebook --------------------------------------------------------------------------------
+# ---- looking into a notebook
 
 
 def code_cells(notebook: Any) -> list[tuple[str, Any]]:
@@ -125,7 +125,7 @@ class Tags(HTMLParser):
             self.words.append(data)
 
 
-# --- the rules ----------------------------------------------------------------------------------------------
+# ---- the rules
 
 
 @rule

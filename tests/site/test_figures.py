@@ -17,7 +17,7 @@ def figures(page):
 
 
 def changed(figure, before, what: str) -> list[str]:
-    """Return what did not change, in words; the figure's new state must differ in picture and in words."""
+    """What did not change, in words; the figure's new state must differ in picture and in words."""
     picture, words = figure.evaluate(STATE)
     name = figure.get_attribute("id")
     wrong = []
@@ -47,7 +47,7 @@ BEYOND_HALF = """control => control.tagName === 'SELECT'
 
 
 def button_with_room(figure):
-    """Return the step button that leads away from the nearer end."""
+    """The step button that leads away from the nearer end."""
     lead = figure.evaluate(
         "f => JSON.parse(f.querySelector(\"script[type='application/json']\").textContent).lead"
     )

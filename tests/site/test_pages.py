@@ -102,7 +102,7 @@ def test_a_phone_reader_reaches_the_contents(visit):
     page.wait_for_url("**/chapters/glossary.html")
 
 
-# --- dark and light
+# ---- dark and light
 
 
 def luminance(rgb) -> float:
@@ -185,7 +185,7 @@ def test_formulas_and_diagrams_keep_their_contrast(name, theme, visit):
         assert looked > 0, f"no formula and no text in a drawing was found on {name}"
 
 
-# --- using it
+# ---- using it
 
 
 def test_search_finds_a_term(visit):

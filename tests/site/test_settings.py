@@ -72,7 +72,7 @@ def test_the_map_marks_what_is_planned():
     assert front_page.chapter_map({}, str).count("<a ") == 0
 
 
-# --- settings, on and off
+# ---- settings, on and off
 
 
 @pytest.fixture(scope="module")

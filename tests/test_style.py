@@ -2,11 +2,12 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-COMMON = Path(__file__).parent.parent / "common"
+from tests.helpers import ROOT
+
+MODULES = sorted(path for room in ("common", "runs", "benchmarks") for path in (ROOT / room).rglob("*.py"))
 
 
 def text_of(node):
@@ -47,7 +48,7 @@ def faults(source):
                 yield f"{name}: a docstring begins with what is returned, 'The ...'"
 
 
-@pytest.mark.parametrize("path", sorted(COMMON.rglob("*.py")), ids=lambda path: str(path.relative_to(COMMON)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_module_keeps_to_the_dialect(path):
     assert list(faults(path.read_text(encoding="utf-8"))) == []
 

@@ -89,6 +89,11 @@ lint: .environment-test ## Style and types of the code, the style sheets, script
 	@$(VENV) tools/lint_static.py
 	@$(VENV) tools/notebooks.py check
 
+.PHONY: format
+format: .environment-test ## Lay the code out as make lint wants it
+	@$(VENV) -m ruff check --no-cache --fix .
+	@$(VENV) -m ruff format --no-cache .
+
 # --- write ------------------------------------------------------------------------------------------------------------
 
 .PHONY: golden

@@ -5,7 +5,13 @@ from __future__ import annotations
 from common.backend import Array, xp
 from common.layers.base import Layer
 from common.layers.dense import matrix
-from common.support.require import require_float, require_positive, require_shape, require_vectors
+from common.support.require import (
+    require_float,
+    require_positive,
+    require_shape,
+    require_vector,
+    require_vectors,
+)
 
 
 class LayerNorm(Layer):
@@ -24,9 +30,7 @@ class LayerNorm(Layer):
     names = ("gain", "bias")
 
     def __init__(self, gain: Array, bias: Array, epsilon: float = 1e-5) -> None:
-        require_float("gain", gain)
-        if gain.ndim != 1:
-            raise ValueError(f"gain has shape {gain.shape}; it should have one axis.")
+        require_vector("gain", gain)
         require_float("bias", bias, like=gain)
         require_shape("bias", bias, gain.shape)
         require_positive("epsilon", epsilon)

@@ -52,6 +52,13 @@ def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} has shape {x.shape}; it should be {shape}.")
 
 
+def require_vector(name: str, x: Array) -> None:
+    """Raise unless ``x`` is a one-axis array of floats."""
+    require_float(name, x)
+    if x.ndim != 1:
+        raise ValueError(f"{name} has shape {x.shape}; it should have one axis.")
+
+
 def require_matrix(name: str, x: Array) -> None:
     """Raise unless ``x`` is a two-axis array of floats."""
     require_float(name, x)

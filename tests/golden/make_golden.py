@@ -27,7 +27,10 @@ from common.layers.make import Make
 from common.models.seq2seq import Seq2Seq
 from common.models.transformer import Blocks, transformer
 from common.text import PAD, START
-from tests.golden.reference import GOLDEN, reference_gaps
+from tests.golden.reference import GOLDEN, gaps_to
+
+FAR = 1e-8
+"""In float64, ours and PyTorch's numbers agree to some 1e-15; what is further apart is another formula."""
 
 # ---- what the entries of the catalogue name, beside ``torch`` and ``F``
 
@@ -149,10 +152,17 @@ def reference(layer, inputs, rng, counterpart=counterpart):
     for x in tensors:
         if x is not None:
             x.requires_grad_(x.is_floating_point())
-    outputs = counterpart(layer, params, tensors)
+    ours, outputs = copy.deepcopy(layer).forward(*inputs), counterpart(layer, params, tensors)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    ours = ours if isinstance(ours, tuple) else (ours,)
+    given, wanted = [tuple(out.shape) for out in outputs], [np.shape(out) for out in ours]
+    if given != wanted:
+        raise ValueError(f"PyTorch's outputs have the shapes {given}; they should have ours, {wanted}.")
     douts = [torch.from_numpy(np.asarray(rng.standard_normal(tuple(out.shape)))) for out in outputs]
     torch.autograd.backward(outputs, douts)
+    for i, (param, name) in enumerate(zip(params, layer.names or range(len(params)))):
+        if param.grad is None:
+            raise ValueError(f"the expression does not use p[{i}] ({name}).")
     stored |= {f"output {i}": out.detach().numpy() for i, out in enumerate(outputs)}
     stored |= {f"dout {i}": dout.numpy() for i, dout in enumerate(douts)}
     stored |= {f"dparam {i}": p.grad.numpy() for i, p in enumerate(params)}
@@ -263,14 +273,28 @@ def loss_of_pytorch(p, ours: Seq2Seq, questions, answers):
 
 
 def make_layer(layer_class):
-    """The file of a layer; returns how far ours is from it."""
+    """The file of a layer; returns how far ours is from it. Nothing is written if that is too far.
+
+    Raises
+    ------
+    ValueError
+        The expression in the layer's entry does not fit the layer.
+    """
     rng, stored = np.random.default_rng(1984), {}
     entry = entry_of(layer_class)
     for title, example in entry.examples.items():
-        for key, value in reference(*build(example), rng).items():
-            stored[f"{title}/{key}"] = np.asarray(value)
+        try:
+            arrays = reference(*build(example), rng)
+        except ValueError as error:
+            raise ValueError(f"{layer_class.__name__}, {title!r}: {error}") from None
+        stored |= {f"{title}/{key}": np.asarray(value) for key, value in arrays.items()}
+    gaps = gaps_to(stored, entry)
+    if max(gaps.values()) > FAR:
+        raise ValueError(
+            f"{layer_class.__name__} and its expression {entry.torch} differ by {gaps}; one of them is wrong."
+        )
     np.savez_compressed(GOLDEN / f"{layer_class.__name__}.npz", **stored)
-    return max(reference_gaps(entry).values())
+    return max(gaps.values())
 
 
 def make_transformer():
@@ -301,7 +325,10 @@ def main() -> None:
         gaps = recorded("layers")["gaps"]
     except FileNotFoundError:  # nothing was recorded until now
         gaps = {}
-    made = {name: (layers | others)[name]() for name in wanted}
+    try:
+        made = {name: (layers | others)[name]() for name in wanted}
+    except ValueError as error:
+        sys.exit(str(error))
     gaps |= {name: gap for name, gap in made.items() if name in layers}
     gaps = {name: float(f"{gaps[name]:.2g}") for name in sorted(gaps) if name in layers}
     record("layers", seed=1984, command="make golden", pytorch=torch.__version__, gaps=gaps)

@@ -28,7 +28,17 @@ class SoftmaxWithLoss(Layer):
     """Softmax, then cross entropy: minus the mean log-probability of the right classes [Bridle1990]_.
 
     The two are one layer because together their gradient is ``y - t``, and because the logarithm of a
-    softmax can be had without taking the logarithm of a number that may have become 0.
+    softmax can be had without taking the logarithm of a number that may have become 0. Without mask and
+    smoothing it is this, for scores ``x`` (n, V):
+
+        log_p = log_softmax(x)
+        loss = -log_p[range(n), t].mean()
+
+        dx = exp(log_p)  # y
+        dx[range(n), t] -= 1  # y - t
+        dx *= dout / n
+
+    What stands below goes over the scores once less, piece by piece, which counts when V is large.
 
     Parameters
     ----------

@@ -38,6 +38,8 @@ class DataError(RuntimeError):
 
 
 # ---- finding a file
+
+
 def registry() -> dict[str, dict[str, Any]]:
     """The registry: for each data set its title, licence, homepage and files."""
     return json.loads(REGISTRY.read_text(encoding="utf-8"))
@@ -121,6 +123,8 @@ def _fault(file: Path, entry: dict[str, Any]) -> str | None:
 
 
 # ---- downloading
+
+
 def _download(file: str, entry: dict[str, Any], target: Path) -> None:
     """Fetch ``file`` to ``target`` from the first address that gives the right bytes."""
     import pooch  # here, because few readers ever download

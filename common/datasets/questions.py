@@ -28,6 +28,8 @@ from common.text.vocabulary import Vocabulary
 
 
 # ---- making pairs
+
+
 def additions(rng: np.random.Generator, count: int, digits: int = 3) -> list[Pair]:
     """Sums of two numbers: first a length from 1 to ``digits`` is drawn for each, then so many digits.
 
@@ -92,6 +94,8 @@ def dates(rng: np.random.Generator, count: int) -> list[Pair]:
 
 
 # ---- the split
+
+
 def leak(train: Iterable[Pair], test: Sequence[Pair]) -> float:
     """Which share of the test questions stands among the training questions, from 0 to 1."""
     if len(test) == 0:

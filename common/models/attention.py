@@ -213,6 +213,8 @@ class LookFirstDecoder(Model):
 
 
 # ---- the models of chapter 8
+
+
 def attentive(
     V: int,
     D: int,

@@ -54,6 +54,8 @@ class AnyDecoder(Protocol):
 
 
 # ---- encoder and decoder
+
+
 class Encoder(Model):
     """Read a question; what is remembered is the last state of an LSTM [Sutskever2014]_.
 

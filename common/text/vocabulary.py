@@ -12,6 +12,8 @@ from common.support.require import require_count, require_several
 
 
 # ---- vocabulary
+
+
 class UnknownWord(KeyError):
     """Raised for a word that is not known. (A bare KeyError would print its sentence in quotation marks.)"""
 

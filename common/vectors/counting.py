@@ -24,6 +24,8 @@ DENSE_LIMIT = 5_000  # rows or columns; a full SVD above this takes minutes and 
 
 
 # ---- counting
+
+
 def cooccurrence(
     ids: Sequence[int],
     size: int,
@@ -133,6 +135,8 @@ def _documents(starts: Sequence[int] | None, length: int) -> np.ndarray | None:
 
 
 # ---- weighting
+
+
 def ppmi(counts: sparse.sparray | np.ndarray, alpha: float = 1.0) -> sparse.csr_array:
     """Weigh counts by positive pointwise mutual information [Church1990]_ [Bullinaria2007]_.
 

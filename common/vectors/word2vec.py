@@ -292,6 +292,8 @@ class HierarchicalSkipGram(Word2Vec):
 
 
 # ---- the parts
+
+
 def noise_table(counts: np.ndarray, power: float = 0.75, size: int = TABLE_SIZE) -> np.ndarray:
     """A table in which each word stands as often as it should be drawn: in proportion to ``counts ** power``.
 

@@ -83,8 +83,7 @@ class Affine(Layer):
         W, _ = self.params
         require_shape("dout", dout, (*self.x.shape[:-1], W.shape[1]))
         dy = matrix(dout)
-        ones = xp.ones(len(dy), dtype=dy.dtype)
-        self.grads = [matrix(self.x).T @ dy, ones @ dy]  # the sum over rows, as a product: on all cores
+        self.grads = [matrix(self.x).T @ dy, sum_of_rows(dy)]
         return None if self.first else product(dout, W.T)
 
     def sizes(self) -> dict[str, object]:
@@ -94,6 +93,11 @@ class Affine(Layer):
 def matrix(x: Array) -> Array:
     """Lay all leading axes end to end: (..., D) becomes (n, D)."""
     return x.reshape(-1, x.shape[-1])
+
+
+def sum_of_rows(x: Array) -> Array:
+    """(n, D) to (D,): the sum over axis 0 as a matrix product, which works on all cores."""
+    return xp.ones(len(x), dtype=x.dtype) @ x
 
 
 def product(x: Array, W: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.backend import Array, xp
 from common.layers.base import Layer
-from common.layers.dense import matrix
+from common.layers.dense import matrix, sum_of_rows
 from common.support.require import (
     require_float,
     require_positive,
@@ -56,7 +56,7 @@ class LayerNorm(Layer):
         What would shift a whole row, or stretch it, is taken out: the row's mean and size undo it.
         """
         require_shape("dout", dout, self.normal.shape)
-        self.grads = [matrix(dout * self.normal).sum(axis=0), matrix(dout).sum(axis=0)]
+        self.grads = [sum_of_rows(matrix(dout * self.normal)), sum_of_rows(matrix(dout))]
         d = self.params[0] * dout
         along = (d * self.normal).mean(axis=-1, keepdims=True)
         return (d - d.mean(axis=-1, keepdims=True) - self.normal * along) / self.sigma

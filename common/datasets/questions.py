@@ -26,7 +26,6 @@ from common.support.require import require_count
 from common.text.rows import Pair, characters_of, encode
 from common.text.vocabulary import Vocabulary
 
-
 # ---- making pairs
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from common.support.require import require_count, require_several
 
-
 # ---- vocabulary
 
 

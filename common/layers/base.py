@@ -48,6 +48,8 @@ class Layer(metaclass=Complete):
     """Attributes that it keeps and does not learn. A weights file holds them, and so does a checkpoint."""
     carried: tuple[str, ...] = ()
     """Attributes that one ``forward`` hands to the next, None at first. A checkpoint holds them."""
+    reused: tuple[str, ...] = ()
+    """Attributes whose memory each ``forward`` fills again; all else that it keeps should be new arrays."""
     training = True
     """Whether the layer is to behave as in training. Dropout, for one, drops nothing when it is not. A layer
     that is switched off stays off while the rest is trained; its weights, if it has any, learn all the same.
@@ -325,9 +327,10 @@ def evaluating(model: Layer) -> Iterator[None]:
     ``backward``. So read what a ``forward`` has left (where attention looked, say) inside ``with``.
     """
     kept = [(layer, dict(vars(layer))) for _, layer in walk(model)]
-    for layer, attributes in kept:  # what is filled again in place is a copy
-        again = {name: value.copy() for name, value in attributes.items() if is_array(value)}
-        vars(layer).update((name, value) for name, value in again.items() if name not in layer.names)
+    for layer, attributes in kept:
+        for name in (*layer.reused, *layer.buffers, *layer.carried):
+            if attributes.get(name) is not None:
+                setattr(layer, name, attributes[name].copy())
     try:
         model.training = False
         for layer, _ in kept:

@@ -47,6 +47,8 @@ class SoftmaxWithLoss(Layer):
         no score is driven to infinity.
     """
 
+    reused = ("exp",)
+
     def __init__(self, smoothing: float = 0.0) -> None:
         require_share("smoothing", smoothing)
         super().__init__()
@@ -128,6 +130,7 @@ class AffineSoftmaxWithLoss(Layer):
     """
 
     names = ("W", "b")
+    reused = ("error",)
 
     def __init__(self, W: Array, b: Array) -> None:
         require_matrix("W", W)

@@ -21,6 +21,11 @@ export IPYTHONDIR := $(CURDIR)/.venv/ipython
 # After a matrix product, OpenBLAS keeps its threads spinning, ready for the next one, for tens of milliseconds, and
 # so takes the cores from what else is computed meanwhile. 2^20 ticks of the clock, under a millisecond, will do.
 export OPENBLAS_THREAD_TIMEOUT ?= 20
+# The C library (glibc; others ignore this) gives the memory of large arrays back to the system as soon as they are
+# freed, and the next arrays pay for getting it again, page by page. It may keep 256 MB. 32 MB is the most it accepts
+# as the size from which an array gets pages of its own.
+export MALLOC_TRIM_THRESHOLD_ ?= 268435456
+export MALLOC_MMAP_THRESHOLD_ ?= 33554432
 ifeq ($(strip $(HOME)),)
 export HOME := $(CURDIR)/.venv/home
 endif

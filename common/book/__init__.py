@@ -6,6 +6,7 @@ the catalogue.
 """
 
 from common.book.diagrams import Diagram
+from common.book.exercises import check_answer, near
 from common.book.figures import CLASSES, COLOURS, show
 from common.book.measured import measured
 from common.book.player import play
@@ -19,7 +20,9 @@ __all__ = [
     "Diagram",
     "Measured",
     "Plain",
+    "check_answer",
     "measured",
+    "near",
     "play",
     "recorded",
     "scale",

@@ -64,7 +64,7 @@ test: test-unit test-notebooks ## Unit tests, then every notebook compared stric
 
 .PHONY: test-unit
 test-unit: .environment-test ## Unit tests, and the rules every notebook keeps (ARGS="-k words")
-	@$(VENV) -m pytest tests --ignore=tests/site $(ARGS)
+	@$(VENV) -m pytest tests --ignore=tests/site -n 2 $(ARGS)
 
 .PHONY: test-notebooks
 test-notebooks: .environment-test ## Every notebook again, every output compared (NB=one.ipynb)
@@ -76,7 +76,7 @@ test-mirror: .environment-test ## What needs the classic texts, which no package
 
 .PHONY: test-site
 test-site: .environment-test book ## The built site in Chromium: links, figures that move, contrast, phone width
-	@$(VENV) -m pytest tests/site $(ARGS)
+	@$(VENV) -m pytest tests/site -n 2 $(ARGS)
 
 .PHONY: reproduce
 reproduce: .environment-test ## Every notebook as three processors and 1 or 2 threads compute it (SETTINGS=Haswell:1,Zen:2)

@@ -8,7 +8,7 @@ word ids, cut into N strands that are read side by side, T words at a time:
                block 0             block 1
 
 Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
-block. Gradients stop at the block's edge: that is truncated backpropagation through time [Werbos1990]_.
+block. Gradients stop at the block's edge: that is truncated backpropagation through time [Williams1990]_.
 Batches that have different shapes are ``Prepared`` beforehand.
 """
 

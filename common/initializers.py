@@ -13,10 +13,10 @@ def gaussian(rng: np.random.Generator, *shape: int, scale: float = 0.01, dtype: 
 
 
 def xavier(rng: np.random.Generator, D: int, H: int, dtype: DType = FLOAT) -> Array:
-    """``(D, H)`` weights with variance ``1 / D``: suits sigmoid and tanh [Glorot2010]_.
+    """``(D, H)`` weights with variance ``1 / D``: suits tanh [LeCun1998]_.
 
-    A sum of ``D`` products then varies as much as one input does, so signals neither grow nor fade. (The
-    paper averages ``D`` with ``H``, so that gradients on their way back keep their size as well.)
+    A sum of ``D`` products then varies as much as one input does, so signals neither grow nor fade.
+    [Glorot2010]_ averages ``D`` with ``H``, so that gradients on their way back keep their size as well.
     """
     return gaussian(rng, D, H, scale=D**-0.5, dtype=dtype)
 

@@ -42,8 +42,8 @@ def cut_short(schedule: Callable[[int], float], begin: int, end: int) -> Callabl
 def warm_up(lr: float, steps: int) -> Callable[[int], float]:
     """A schedule: a straight line up to ``lr`` in so many steps, then down with one over the square root.
 
-    While Adam has seen few gradients it does not know their size; short steps at first keep it from leaving
-    for where there is no way back. The paper's schedule is this one with ``lr = (D * steps) ** -0.5``
+    While Adam has seen few gradients, its estimate of their size is poor; short steps at first keep the harm
+    small [Liu2020]_. The Transformer's schedule is this one with ``lr = (D * steps) ** -0.5``
     [Vaswani2017]_.
     """
     require_positive("lr", lr)

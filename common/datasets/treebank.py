@@ -8,9 +8,9 @@ from common.datasets.files import path
 def load_ptb(split: str = "train") -> list[str]:
     """Load a part of the Penn Treebank as words, with ``<eos>`` after each line.
 
-    As prepared for language models by [Mikolov2010]_, the text has 10,000 word types, ``<unk>`` and
-    ``<eos>`` among them, and 929,589 (train), 73,760 (valid) and 82,430 (test)
-    tokens. ``Vocabulary.from_tokens(load_ptb(), unknown="<unk>")`` numbers them.
+    The articles of [Marcus1993]_ as prepared for language models by [Mikolov2011]_: 10,000 word types,
+    ``<unk>`` and ``<eos>`` among them, and 929,589 (train), 73,760 (valid) and 82,430 (test) tokens.
+    ``Vocabulary.from_tokens(load_ptb(), unknown="<unk>")`` numbers them.
 
     Parameters
     ----------

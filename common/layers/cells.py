@@ -126,7 +126,7 @@ class LSTMCell(Cell):
 
 
 class GRUCell(Cell):
-    """One step of the GRU [Cho2014]_, in the form where the reset gate acts on ``h Wh``, as PyTorch has it.
+    """One step of the GRU [Cho2014]_ [Chung2014]_. The reset gate acts on ``h Wh``, as PyTorch has it.
 
     Parameters
     ----------

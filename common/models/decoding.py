@@ -58,7 +58,7 @@ def answer(model: Seq2Seq, questions: Array, max_length: int) -> Array:
 
 
 def beam_search(model: Seq2Seq, questions: Array, max_length: int, width: int) -> tuple[Array, Array]:
-    """Keep the ``width`` best beginnings of an answer at every step (**beam search** [Graves2012]_).
+    """Keep the ``width`` best beginnings of an answer at every step (**beam search** [Lowerre1976]_).
 
     How good a beginning is: the sum of the logarithms of the probabilities of its characters. With a width of
     1 the first answer is the greedy one.

@@ -108,8 +108,8 @@ def word_vectors(u: np.ndarray, s: np.ndarray, power: float = 0.5) -> np.ndarray
     u, s : numpy.ndarray
         From one of the decompositions above, shapes (V, D) and (D,).
     power : float
-        1 keeps the lengths that the matrix has, 0 makes all directions count the same; a value between them
-        was found best for similarity [Levy2015]_.
+        1 keeps the lengths that the matrix has, 0 makes all directions count the same. For similarity 0 and a
+        half were found better than 1 [Levy2015]_.
     """
     return (u * s**power).astype(np.float32)
 

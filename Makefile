@@ -78,6 +78,10 @@ test-mirror: .environment-test ## What needs the classic texts, which no package
 test-site: .environment-test book ## The built site in Chromium: links, figures that move, contrast, phone width
 	@$(VENV) -m pytest tests/site -n 2 $(ARGS)
 
+.PHONY: test-edits
+test-edits: .environment-test ## What a reader does: numbers changed, cells run twice, all again (hours; ARGS="--sample 3")
+	@$(VENV) -m tests.edits $(if $(NB),"$(NB)") $(ARGS)
+
 .PHONY: reproduce
 reproduce: .environment-test ## Every notebook as three processors and 1 or 2 threads compute it (SETTINGS=Haswell:1,Zen:2)
 	@$(VENV) tools/compare.py --settings "$(or $(SETTINGS),all)" $(if $(NB),"$(NB)")

@@ -30,6 +30,10 @@ FLAGS = [
     # No name but this machine's own resolves: a request to elsewhere fails, whatever else goes wrong.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
+NO_CHROMIUM = (
+    "Chromium was not found, so the site cannot be tried as a reader would; install it "
+    "(on Debian: apt-get install chromium) or name it in BOOK_CHROMIUM."
+)
 
 
 def pytest_generate_tests(metafunc) -> None:
@@ -42,10 +46,13 @@ def pytest_generate_tests(metafunc) -> None:
         metafunc.parametrize("theme", ["light", "dark"])
 
 
-@pytest.fixture(scope="session", autouse=True)
-def fresh_site() -> None:
-    """Fail once, with one sentence, when the pages are missing or old."""
+def pytest_sessionstart(session) -> None:
+    """Stop before workers start, with one sentence, when pages are missing or old or no browser is here."""
+    if hasattr(session.config, "workerinput"):
+        return
     problem = stale()
+    if not problem and find_chromium() is None and os.environ.get("BOOK_SITE_TESTS") != "skip":
+        problem = NO_CHROMIUM
     if problem:
         pytest.exit(problem, returncode=1)
 
@@ -96,13 +103,7 @@ def find_chromium() -> str | None:
 def browser():
     path = find_chromium()
     if path is None:
-        sentence = (
-            "Chromium was not found, so the site cannot be tried as a reader would; install it "
-            "(on Debian: apt-get install chromium) or name it in BOOK_CHROMIUM."
-        )
-        if os.environ.get("BOOK_SITE_TESTS") == "skip":
-            pytest.skip(sentence)
-        pytest.exit(sentence, returncode=1)
+        pytest.skip(NO_CHROMIUM)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

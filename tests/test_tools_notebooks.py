@@ -52,7 +52,8 @@ def test_noise_goes_and_the_rest_stays():
     assert set(clean.metadata) == {"book", "kernelspec", "language_info"}
     assert clean.metadata.kernelspec.name == "python3" and "version" not in clean.metadata.language_info
     prose, cell = clean.cells
-    assert prose.metadata == {} and cell.metadata == {"tags": ["hide-input"]} and cell.source == "x"
+    assert prose.metadata == {} and cell.source == "x"
+    assert cell.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
     assert [output.output_type for output in cell.outputs] == ["stream", "execute_result"]
     assert cell.outputs[0].text == "one\ntwo\n"
     assert cell.outputs[1].data[notebooks.WIDGET].model_id == f"{1:032x}"
@@ -83,6 +84,44 @@ def test_a_warning_is_not_taken_for_a_progress_bar():
         v4.new_output("stream", name="stderr", text="UserWarning: 5% of the words\n")
     ]
     assert notebooks.normalized(notebook).cells[1].outputs[0].text == "UserWarning: 5% of the words\n"
+
+
+def code(*tags, **jupyter):
+    cell = v4.new_code_cell("1 + 1")
+    cell.metadata = notebooks.nbformat.from_dict(
+        {"tags": list(tags)} | ({"jupyter": jupyter} if jupyter else {})
+    )
+    return cell
+
+
+def folds(*cells):
+    """What is folded in JupyterLab of each code cell, after normalizing."""
+    clean = notebooks.normalized(v4.new_notebook(cells=list(cells)))
+    assert notebooks.as_text(notebooks.normalized(clean)) == notebooks.as_text(clean)
+    return [cell.metadata.get("jupyter") for cell in clean.cells if cell.cell_type == "code"]
+
+
+SOURCE, OUTPUTS = {"source_hidden": True}, {"outputs_hidden": True}
+
+
+def test_what_the_site_folds_is_folded_in_jupyterlab():
+    assert folds(code(), code("hide-input"), code("hide-output")) == [None, SOURCE, OUTPUTS]
+    assert folds(code("hide-cell"), code("exact", "hide-input")) == [SOURCE | OUTPUTS, SOURCE]
+
+
+def test_what_is_not_folded_there_is_open_in_jupyterlab():
+    opened = [code(source_hidden=True), code(outputs_hidden=True, theirs=1), code("hide-input", **OUTPUTS)]
+    assert folds(*opened) == [None, {"theirs": 1}, SOURCE]
+
+
+def test_the_code_of_a_solution_is_folded():
+    before = v4.new_markdown_cell(
+        "```{exercise-end}\n```\n\n```{solution-start} ex-one\n:class: dropdown\n```\nSo:"
+    )
+    middle = v4.new_markdown_cell("And then the other way round.")
+    after = v4.new_markdown_cell("```{solution-end}\n```\n\n```{exercise-start}\n:label: ex-two\n```")
+    seen = folds(code(), before, code(), middle, code("hide-input"), after, code())
+    assert seen == [None, SOURCE | OUTPUTS, SOURCE | OUTPUTS, None]
 
 
 def test_twice_is_the_same_as_once():
@@ -233,7 +272,7 @@ def test_a_draft_becomes_a_notebook_and_keeps_the_ids(tmp_path):
     assert [cell.id for cell in second.cells[:3]] == [cell.id for cell in first.cells]
     assert [cell.source for cell in second.cells] == ["# Title", "x = 2", "x", "new = 3"]
     assert all(not cell.get("outputs") for cell in second.cells)
-    assert second.cells[1].metadata == {"tags": ["hide-input"]}
+    assert second.cells[1].metadata.tags == ["hide-input"]
     assert "jupytext" not in second.metadata and second.metadata.book == {"run_seconds": 5}
 
 

@@ -50,6 +50,13 @@ CELL_NOISE = {
     "trusted",
 }
 CELL_NOISE |= {"lines_to_next_cell", "lines_to_end_of_cell_marker", "jp-MarkdownHeadingCollapsed"}
+# JupyterLab folds by these marks what the site folds by its tags.
+FOLDED = {
+    "hide-input": {"source_hidden"},
+    "hide-output": {"outputs_hidden"},
+    "hide-cell": {"source_hidden", "outputs_hidden"},
+}
+SOLUTION = re.compile(r"^[`:]{3,}\{solution-(start|end)\}", flags=re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS_BAR = re.compile(r"\d+%\|.*\||\d+it \[|\d+/\d+ \[")  # a line that tqdm drew
 
@@ -82,8 +89,25 @@ def normalized(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                     output.data.pop(WIDGET, None)
                 if output.output_type == "error":
                     output.traceback = [_without_folders(line) for line in output.traceback]
+    _fold(notebook.cells)
     _rename_widgets(notebook)
     return notebook
+
+
+def _fold(cells: list[Any]) -> None:
+    """Mark for JupyterLab what is folded: cells by their tags, and all code of a solution."""
+    inside = False  # a solution
+    for cell in cells:
+        folds: set[str] = set()
+        if cell.cell_type == "markdown":
+            for gate in SOLUTION.findall(cell.source):
+                inside = gate == "start"
+        elif cell.cell_type == "code":
+            for tag in cell.metadata.get("tags", []) + ["hide-cell"] * inside:
+                folds |= FOLDED.get(tag, set())
+        marks = {k: v for k, v in cell.metadata.pop("jupyter", {}).items() if k not in FOLDED["hide-cell"]}
+        if marks or folds:
+            cell.metadata["jupyter"] = nbformat.from_dict(marks | dict.fromkeys(folds, True))
 
 
 def _cell_id(cell: Any, taken: set[str]) -> str:

@@ -210,8 +210,8 @@ class Trainer:
         Returns
         -------
         list of float
-            The loss of each batch. Ctrl-C lets the running step end, saves the checkpoint and returns what
-            there is; a second Ctrl-C stops at once.
+            The loss of each batch. Ctrl-C, or the stop button of a notebook, lets the running step end, saves
+            the checkpoint and returns what there is; a second time stops at once.
 
         Raises
         ------
@@ -247,7 +247,8 @@ class Trainer:
             if stop:
                 save()
                 kept = f"saved in {checkpoint}" if checkpoint else "kept in the model"
-                print(f"Stopped by Ctrl-C after {self.epoch} epochs and {self.step} steps, {kept}.")
+                done = f"{self.epoch} epochs and {self.step} steps"
+                print(f"Stopped (Ctrl-C or the stop button) after {done}, {kept}.")
         return self.history
 
     def _step(self, batches: Batches) -> None:

@@ -49,8 +49,8 @@ serve: book ## Build the site and serve it on this machine (PORT=8000)
 	@$(VENV) -m http.server --bind 127.0.0.1 --directory _build/html $(or $(PORT),8000)
 
 .PHONY: lab
-lab: .environment-book ## Open the notebooks in JupyterLab, on this machine only, with its token (ARGS=...)
-	@$(VENV) -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(ARGS)
+lab: .environment-book ## Open a copy of the chapters in JupyterLab, on this machine only (FRESH=1 for a new copy; ARGS=...)
+	@$(VENV) tools/lab.py $(if $(FRESH),--fresh) $(ARGS)
 
 .PHONY: full
 full: .environment-book ## Run one notebook at full scale, hours: make full NB=chapters/06_lstm.ipynb

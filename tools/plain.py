@@ -33,6 +33,9 @@ GATE = re.compile(
     r"^(`{3,})\{(exercise|solution)-(start|end)\}(.*?)^\1[ \t]*$\n?", flags=re.DOTALL | re.MULTILINE
 )
 LABEL = re.compile(r"^:label:[ \t]*(\S+)", flags=re.MULTILINE)
+BOX = re.compile(
+    r"^(`{3,})\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1[ \t]*$", flags=re.DOTALL | re.MULTILINE
+)
 GLOSSARY = re.compile(r"```\{glossary\}\n(.*?)\n```", flags=re.DOTALL)
 DRAWING = re.compile(r"<svg\b[^>]*>.*?</svg>", flags=re.DOTALL)
 # The frames and the controls of a figure that moves, and what puts them back where scripts run.
@@ -48,11 +51,12 @@ UNPACK = (
 
 @dataclass
 class Place:
-    """Where a link can lead."""
+    """Where a link can lead: a file, a heading in it, and the label by which its own file knows it."""
 
     file: str
-    anchor: str
+    heading: str
     text: str
+    label: str = ""
 
 
 class Book:
@@ -73,10 +77,9 @@ class Book:
         text, number = prose_of(path), chapter_number(path)
         for labels, marks, title in HEADING.findall(text):
             self.titles.setdefault(path.stem, without_marks(title))
+            heading = "" if marks == "#" else slug(title)
             for label in re.findall(r"\((\S+)\)=", labels):
-                self.places[label] = Place(
-                    path.name, "" if marks == "#" else slug(title), without_marks(title)
-                )
+                self.places[label] = Place(path.name, heading, without_marks(title), label)
         labels = [label for _, label in EQUATION.findall(text) if label]
         for count, label in enumerate(labels, start=1):
             self.places[f"eq:{label}"] = Place(path.name, "", f"({number}{count})")
@@ -85,7 +88,7 @@ class Book:
             if label := LABEL.search(found[4]):
                 name = f"Exercise {number}{count}"
                 title = found[4].splitlines()[0].strip()
-                self.places[label[1]] = Place(path.name, slug(exercise_title(name, title)), name)
+                self.places[label[1]] = Place(path.name, slug(exercise_title(name, title)), name, label[1])
         for listed in GLOSSARY.findall(text):
             self.terms |= {line.strip().lower() for line in listed.splitlines() if re.match(r"[^\s:]", line)}
 
@@ -99,12 +102,17 @@ class Book:
         return self.plain(text, path)
 
     def notebook(self, path: Path, links: bool = True) -> Any:
-        """A copy of a notebook; without `links`, for a file that stands alone, other files are only named."""
+        """A copy of a notebook. Without `links` it stands alone: it only names other files, and any Jupyter
+        shows it."""
         copy = notebooks.normalized(notebooks.read(path))
         gates = Gates(self)
+        if links:  # jupyterlab-myst would number every formula, and count from 1 in every chapter
+            copy.cells[0].source = f"---\nnumbering:\n  equation: false\n---\n{copy.cells[0].source}"
         for cell in copy.cells:
             if cell.cell_type == "markdown":
                 cell.source = self.plain(gates.fold(cell.source), path, links)
+                if not links:
+                    cell.source = without_boxes(cell.source)
             for output in cell.get("outputs", []):
                 if "text/html" in output.get("data", {}):
                     output.data["text/html"] = safe_html(output.data["text/html"])
@@ -145,9 +153,11 @@ class Book:
         text = text or (place.text if place else target)
         if place is None or role == "eq" or (not links and place.file != path.name):
             return text
-        file = "" if place.file == path.name else place.file
-        anchor = f"#{place.anchor}" if place.anchor else ""
-        return f"[{text}]({file}{anchor})" if file or anchor else text
+        # jupyterlab-myst knows a place in this file by its label, JupyterLab one elsewhere by its heading.
+        if place.file == path.name:
+            anchor = place.label if links else place.heading
+            return f"[{text}](#{anchor})" if place.heading else text
+        return f"[{text}]({place.file}{'#' * bool(place.heading)}{place.heading})"
 
     def _citation(self, role: str, keys: str) -> str:
         names = [self.authors.get(key.strip(), (key.strip(), "")) for key in keys.split(",")]
@@ -199,7 +209,8 @@ class Gates:
                 label = LABEL.search(rest)
                 place = self.book.places.get(label[1]) if label else None
                 name = place.text if place else "Exercise"
-                parts.append(f"### {exercise_title(name, rest.splitlines()[0].strip())}\n")
+                mark = f"({label[1]})=\n" if label else ""
+                parts.append(f"{mark}### {exercise_title(name, rest.splitlines()[0].strip())}\n")
             elif kind == "solution":
                 self.solution = rest.split()[0] if way == "start" else ""
                 self.cells = 0
@@ -273,6 +284,19 @@ def who(entry: Any) -> str:
     if len(names) > 2:
         return f"{names[0]} et al."
     return " and ".join(names)
+
+
+def without_boxes(text: str) -> str:
+    """Boxes as quotations, or folded, in what every Markdown knows; and no labels."""
+
+    def box(found: re.Match[str]) -> str:
+        title, options, inside = found[2], found[3], found[4].strip()
+        if "dropdown" in options:
+            return f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>"
+        lines = [f"**{title}**", "", *inside.splitlines()]
+        return "\n".join(f"> {line}".rstrip() for line in lines)
+
+    return BOX.sub(box, re.sub(r"^\(\S+\)=\n+", "", text, flags=re.MULTILINE))
 
 
 def glossary(text: str) -> str:

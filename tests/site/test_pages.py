@@ -185,6 +185,19 @@ def test_formulas_and_diagrams_keep_their_contrast(name, theme, visit):
         assert looked > 0, f"no formula and no text in a drawing was found on {name}"
 
 
+# ---- width
+
+
+def test_a_line_of_code_fits_beside_both_side_bars(chapter, visit):
+    """On a screen of 1280 px; what has up to 88 characters needs no scrolling sideways."""
+    page = visit(chapter, width=1280).page
+    cut = page.locator(".cell_input pre").evaluate_all("""boxes => boxes
+        .filter(box => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
+        .map(box => box.textContent.split('\\n'))
+        .filter(lines => lines.every(line => line.length <= 88)).map(lines => lines[0])""")
+    assert cut == []
+
+
 # ---- using it
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def small_book(tmp_path_factory) -> Path:
     """A book of a front page, a glossary and one notebook, with this book's configuration."""
     book = tmp_path_factory.mktemp("book")
     shutil.copytree(ROOT / "tools" / "site", book / "tools" / "site")
-    shutil.copy(ROOT / "_config.yml", book)
+    for name in ("tools/plain.py", "tools/notebooks.py", "_config.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, book / name)
     (book / "references.bib").write_text("", encoding="utf-8")
     (book / "chapters").mkdir()
     (book / "index.md").write_text("# Front\n\nSome words.\n\n```{chapter-map}\n```\n", encoding="utf-8")
@@ -154,6 +156,14 @@ def test_without_settings(small_book):
     assert "1 min to read" in chapter and "42 s to run" in chapter
     # The first bold use leads to the glossary, and the glossary leads back to it.
     assert 'id="term-weights"' in chapter and chapter.count("glossary-link") == 1
+    assert re.search(r'<a class="glossary-link[^>]* title="A number\."', chapter)
+    # What is downloaded stands alone, and says first what it needs.
+    alone = json.loads((site / "_sources" / "chapters" / "03_word2vec.ipynb").read_text(encoding="utf-8"))
+    sources = ["".join(cell["source"]) for cell in alone["cells"]]
+    assert sources[0].startswith("# Run this cell first.") and "copy of the book" in sources[0]
+    assert "See (3.1)." in sources[1] and "\\tag{3.1}" in sources[1]
+    sections = (site / "_static" / "sections.js").read_text(encoding="utf-8")
+    assert '"url":"chapters/03_word2vec.html#first-section"' in sections and '"terms":["weights"]' in sections
     glossary = (site / "chapters" / "glossary.html").read_text(encoding="utf-8")
     assert 'href="03_word2vec.html#term-weights"' in glossary
     assert "chapter 3, First section" in glossary
@@ -171,8 +181,11 @@ def test_with_both_settings(small_book):
     chapter = (site / "chapters" / "03_word2vec.html").read_text(encoding="utf-8")
     path = "chapters/03_word2vec.ipynb"
     assert f"https://colab.research.google.com/github/somebody/a-book/blob/main/{path}" in chapter
-    assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Fchapters%2F03" in chapter
+    assert "https://mybinder.org/v2/gh/somebody/a-book/main?urlpath=lab%2Ftree%2Flab%2F03" in chapter
     assert "!git clone --depth 1 https://github.com/somebody/a-book book" in chapter
+    first = json.loads((site / "_sources" / path).read_text(encoding="utf-8"))["cells"][0]["source"]
+    assert "!git clone --quiet --depth 1 https://github.com/somebody/a-book book" in "".join(first)
+    assert "%pip install --quiet numpy scipy" in "".join(first) and "sphinx" not in "".join(first)
     assert f"https://book.example/lite/lab/index.html?path={path}" in chapter
     assert '<link rel="canonical" href="https://book.example/deep/chapters/03_word2vec.html"' in chapter
     assert 'property="og:url" content="https://book.example/deep/chapters/03' in chapter

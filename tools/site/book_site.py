@@ -2,7 +2,7 @@
 
 Here, scripts that the site does not use go, and what a screen reader or an accessibility checker stumbles
 over is mended. The rest has a file each: ``addresses.py``, ``chapter_header.py``, ``chapter_numbers.py``,
-``glossary_links.py``, ``front_page.py`` and ``slim.py``.
+``glossary_links.py``, ``search_index.py``, ``downloads.py``, ``front_page.py`` and ``slim.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from pathlib import Path
 import addresses
 import chapter_header
 import chapter_numbers
+import downloads
 import front_page
 import glossary_links
+import search_index
 import slim
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -52,6 +54,10 @@ def remove_leftovers(app: Sphinx, doctree, docname) -> None:
             node.parent.remove(node)
 
 
+# What `measured` prints behind a number, in an output.
+BAND = re.compile(r" \(expected [^()<>\n]+ to [^()<>\n]+\)")
+
+
 def page_context(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Drop the Open Graph tags that need an absolute address when the site's address is not known."""
     if not app.config.html_baseurl:
@@ -63,7 +69,8 @@ def page_context(app: Sphinx, pagename, templatename, context, doctree) -> None:
             context.get("metatags", "") + f'<style>:root {{ --chapter-number: "{numbers[0]}."; }}</style>\n'
         )
     # The roles that docutils gives a bibliography are deprecated, and not allowed inside a list.
-    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    context["body"] = BAND.sub(r'<span class="band">\g<0></span>', body)
     context["site_path"] = urllib.parse.urlsplit(app.config.html_baseurl).path or "./"
 
 
@@ -82,6 +89,14 @@ def setup(app: Sphinx) -> dict:
     app.connect("html-page-context", page_context, priority=950)
     app.connect("doctree-resolved", remove_leftovers, priority=900)
     app.connect("build-finished", slim_site, priority=900)
-    for part in (addresses, chapter_numbers, chapter_header, glossary_links, front_page):
+    for part in (
+        addresses,
+        chapter_numbers,
+        chapter_header,
+        glossary_links,
+        search_index,
+        downloads,
+        front_page,
+    ):
         part.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": False, "parallel_write_safe": True}

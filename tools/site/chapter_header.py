@@ -57,7 +57,7 @@ def launch_links(app: Sphinx, docname: str) -> list[tuple[str, str]]:
             (
                 "Binder",
                 f"https://mybinder.org/v2/gh/{owner}/{name}/{branch}?urlpath="
-                + urllib.parse.quote(f"lab/tree/{path}", safe=""),
+                + urllib.parse.quote(f"lab/tree/lab/{Path(path).name}", safe=""),  # the copy, see .binder
             )
         )
     lite = os.environ.get("BOOK_JUPYTERLITE_URL", "").strip().rstrip("/")
@@ -91,7 +91,8 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
         parts.append(
             '<li class="chapter-note">In Colab, run this cell first: '
             f'<code class="literal">!git clone --depth 1 {repository} book</code> '
-            '<code class="literal">%cd book</code> <code class="literal">%pip install -q -e .</code></li>'
+            '<code class="literal">%cd book</code> <code class="literal">%pip install -q -e .</code>, or '
+            "open the downloaded notebook there, whose first cell does it.</li>"
         )
     markup = f'<ul class="chapter-header" aria-label="About this chapter">{"".join(parts)}</ul>'
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", markup, format="html"))

@@ -56,6 +56,20 @@ def mark_languages(app: Sphinx, doctree: nodes.document) -> None:
                 paragraph += nodes.Text(" · " if code != "ja" else "")
 
 
+def collect_definitions(app: Sphinx, doctree: nodes.document) -> None:
+    """Remember each entry of the glossary by its anchor: the term, and its definition in words."""
+    if app.env.docname != GLOSSARY:
+        return
+    found = {}
+    for item in doctree.findall(nodes.definition_list_item):
+        term, definition = item.next_node(nodes.term), item.next_node(nodes.definition)
+        if term is None or definition is None or not term["ids"]:
+            continue
+        words = [p.astext() for p in definition.findall(nodes.paragraph) if "cjk" not in p["classes"]]
+        found[term["ids"][0]] = (term.astext(), " ".join(" ".join(words).split()))
+    app.env.book_definitions = found
+
+
 def is_chapter(docname: str) -> bool:
     return docname.startswith("chapters/") and docname != GLOSSARY
 
@@ -79,7 +93,7 @@ def collect_terms(app: Sphinx, doctree: nodes.document) -> None:
             for child in section.children
             if isinstance(child, (nodes.paragraph, nodes.bullet_list, nodes.Admonition))
         )
-        sections.append((section["ids"][0], title.astext(), term_key(words)))
+        sections.append((section["ids"][0], title.astext(), words))
     texts = getattr(app.env, "book_sections", {})
     texts[docname] = sections
     app.env.book_sections = texts
@@ -140,7 +154,7 @@ def first_mention(env, key: str) -> tuple[str, str, str] | None:
     pattern = re.compile(rf"(?<!\w){re.escape(key)}(?:s|es)?(?!\w)")
     sections = getattr(env, "book_sections", {})
     chapters = [name for name in sorted(sections) if re.match(r"chapters/\d\d_", name)]
-    for where in (lambda title, words: term_key(title), lambda title, words: words):
+    for where in (lambda title, words: term_key(title), lambda title, words: term_key(words)):
         for docname in chapters:
             for anchor, title, words in sections[docname]:
                 if pattern.search(where(title, words)):
@@ -150,7 +164,8 @@ def first_mention(env, key: str) -> tuple[str, str, str] | None:
 
 def refresh_linked_pages(app: Sphinx, env) -> list[str]:
     """Have pages written again when a term elsewhere moved."""
-    state = (sorted(glossary_terms(env).items()), sorted(introductions(env).items()))
+    definitions = getattr(env, "book_definitions", {})
+    state = (sorted(glossary_terms(env).items()), sorted(introductions(env).items()), definitions)
     if getattr(env, "book_term_state", None) == state:
         return []
     env.book_term_state = state
@@ -182,6 +197,16 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         link = nodes.reference("", "", *strong.children, internal=True, refuri=uri, classes=["glossary-link"])
         strong.children = []
         strong += link
+    explain(app, doctree)
+
+
+def explain(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each link to the glossary the definition, which a browser shows to a pointer that rests on it."""
+    definitions = getattr(app.env, "book_definitions", {})
+    for link in doctree.findall(nodes.reference):
+        page, _, anchor = link.get("refuri", "").partition("#")
+        if page.endswith(GLOSSARY.rpartition("/")[2] + ".html") and anchor in definitions:
+            link["reftitle"] = definitions[anchor][1]
 
 
 def link_glossary_entries(app: Sphinx, doctree: nodes.document) -> None:
@@ -205,6 +230,7 @@ def link_glossary_entries(app: Sphinx, doctree: nodes.document) -> None:
 
 def setup(app: Sphinx) -> None:
     app.connect("doctree-read", mark_languages)
+    app.connect("doctree-read", collect_definitions)
     app.connect("doctree-read", collect_terms)
     app.connect("env-purge-doc", forget_terms)
     app.connect("env-updated", refresh_linked_pages)

@@ -28,3 +28,28 @@
   });
   window.addEventListener("resize", mark);
 })();
+
+/* Who comes from the search sees the words that were looked for. They are painted over and no element is added, so
+   that formulas and figures stay as they are. */
+(function () {
+  "use strict";
+  var words = (new URLSearchParams(window.location.search).get("mark") || "").toLowerCase().split(" ").filter(Boolean);
+  if (!words.length || !window.CSS || !CSS.highlights) { return; }
+  window.addEventListener("load", function () {
+    var article = document.querySelector(".bd-article"), found = new Highlight();
+    var walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+    for (var node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (node.parentElement.closest(".math, mjx-container, script, style, template, svg")) { continue; }
+      var text = node.data.toLowerCase();
+      words.forEach(function (word) {
+        for (var at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) {
+          var range = new Range();
+          range.setStart(node, at);
+          range.setEnd(node, at + word.length);
+          found.add(range);
+        }
+      });
+    }
+    CSS.highlights.set("searched", found);
+  });
+})();

@@ -8,8 +8,9 @@ takes some minutes.
 Tasks: addition, dates; addition-constant, whose learning rate does not fall to 0 at the end, so that the
 accuracy goes on jumping; addition-variants; and dates-file, the file whose repeated lines were not removed
 before the split. Models: plain, reversed, peeky (whose questions are reversed, too); those with attention;
-transformer; and, to find out what matters in a plain one, padding (it is read like any character), h-only
-(the cell is not handed over), closed (the forget gates begin half closed) and all-three.
+transformer; to find out what matters in a plain one, padding (it is read like any character), h-only (the
+cell is not handed over), closed (the forget gates begin half closed) and all-three; and, as controls for the
+peeky one, peeky-unturned (its questions are not reversed), plain-wide and reversed-wide (as many weights).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from runs import leave_if_stopped
 
 TRAIN, VALID, TEST = 45_000, 1_000, 5_000
 D, H = 16, 128
+WIDE = 156
+"""State of a plain model that has as many weights as a peeky one with a state of ``H``."""
 EPOCHS = {"addition": 25, "addition-constant": 25, "addition-variants": 25, "dates": 10, "dates-file": 10}
 COOLING = {"addition": 0.4, "addition-variants": 0.4}
 """Over this share of the steps, the last ones, the learning rate falls in a straight line to 0."""
@@ -86,6 +89,11 @@ def variant(padding: bool, h_only: bool, closed: bool) -> Callable[..., Seq2Seq]
     return make
 
 
+def wide(V: int, D: int, H: int, rng: np.random.Generator) -> Seq2Seq:
+    """A plain model with a larger state."""
+    return plain(V, D, WIDE, rng)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A model, and how it is trained. With ``warm``, the learning rate rises for so many steps, and falls."""
@@ -103,6 +111,9 @@ RECIPES = {
     "plain": Recipe(plain),
     "reversed": Recipe(plain, reverse=True),
     "peeky": Recipe(peeky, reverse=True),
+    "peeky-unturned": Recipe(peeky),
+    "plain-wide": Recipe(wide),
+    "reversed-wide": Recipe(wide, reverse=True),
     "padding": Recipe(variant(True, False, False)),
     "h-only": Recipe(variant(False, True, False)),
     "closed": Recipe(variant(False, False, True)),

@@ -110,7 +110,8 @@ def test_references_become_text_and_links(root):
     lab.refresh(root / "lab")
     text = prose(root)[0].source
     assert "$$\na\n$$" in text and "y = x \\tag{1.1}\n$$\n" in text
-    links = "[Two](02_two.ipynb), [there](02_two.ipynb#Other-part), [A part (small)](#a-part)"
+    links = "[Two](02_two.ipynb), [there](02_two.ipynb#Other-part)"
+    links += ", [A part (small)](01_one.ipynb#A-part-%28small%29)"
     assert f"See (1.1), {links}, [the page](notation.md).\n" in text
     assert (
         "Of Ba et al. (2016), (Ba et al., 2016; Bahdanau et al., 2015); $y$; ``{ref}`x` ``; {unknown}`z`."
@@ -125,12 +126,12 @@ def test_exercises_have_titles_and_solutions_are_folded(root):
     lab.refresh(root / "lab")
     exercise, answer, solution, code, after = prose(root)[2:]
     assert exercise.source == (
-        "(ex-two)=\n### Exercise 1.1: Double\n\n"
+        "### Exercise 1.1: Double\n\n"
         "Double `{cite}` it, as (Ba et al., 2016) did, and $x$ of [Weight](glossary.md#Weight)."
     )
     assert solution.source == (
         "`````{admonition} Solution to Exercise 1.1\n:class: dropdown\n\n"
-        "Multiply by 2, [Exercise 1.1](#ex-two).\n\n"
+        "Multiply by 2, [Exercise 1.1](01_one.ipynb#Exercise-1.1:-Double).\n\n"
         "*Its code is folded below: click on the three dots.*\n`````"
     )
     assert "jupyter" not in answer.metadata and code.metadata.jupyter.source_hidden
@@ -144,7 +145,7 @@ def test_a_copy_that_stands_alone_names_other_files_and_needs_no_extension(root)
     assert cells[0].source == "> **You need**\n>\n> A weight.\n>\n> Time.\n\nSee A part (small)."
     assert cells[1].source.startswith("<details><summary>Solution to Exercise 1.1</summary>\n\nMultiply")
     first = plain.Book(root).notebook(root / "chapters" / "01_one.ipynb", links=False).cells[0].source
-    assert first.startswith("# One `x`\n") and "[A part (small)](#A-part--small-)" in first
+    assert first.startswith("# One `x`\n") and "[A part (small)](#A-part-%28small%29)" in first
 
 
 def test_an_output_that_is_not_trusted_is_a_picture_with_its_words(root):

@@ -29,8 +29,6 @@ START = "Start here.md"
 SETTINGS: dict[str, Any] = {
     # No question about news, and no request to another machine.
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    # All cells are drawn in the end, also those that were never in view: a link can lead to them.
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "defer"},
     # A page of text is shown as it is read.
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
 }

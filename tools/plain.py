@@ -51,12 +51,11 @@ UNPACK = (
 
 @dataclass
 class Place:
-    """Where a link can lead: a file, a heading in it, and the label by which its own file knows it."""
+    """Where a link can lead: a file, and a heading in it."""
 
     file: str
     heading: str
     text: str
-    label: str = ""
 
 
 class Book:
@@ -79,7 +78,7 @@ class Book:
             self.titles.setdefault(path.stem, without_marks(title))
             heading = "" if marks == "#" else slug(title)
             for label in re.findall(r"\((\S+)\)=", labels):
-                self.places[label] = Place(path.name, heading, without_marks(title), label)
+                self.places[label] = Place(path.name, heading, without_marks(title))
         labels = [label for _, label in EQUATION.findall(text) if label]
         for count, label in enumerate(labels, start=1):
             self.places[f"eq:{label}"] = Place(path.name, "", f"({number}{count})")
@@ -88,7 +87,7 @@ class Book:
             if label := LABEL.search(found[4]):
                 name = f"Exercise {number}{count}"
                 title = found[4].splitlines()[0].strip()
-                self.places[label[1]] = Place(path.name, slug(exercise_title(name, title)), name, label[1])
+                self.places[label[1]] = Place(path.name, slug(exercise_title(name, title)), name)
         for listed in GLOSSARY.findall(text):
             self.terms |= {line.strip().lower() for line in listed.splitlines() if re.match(r"[^\s:]", line)}
 
@@ -153,11 +152,11 @@ class Book:
         text = text or (place.text if place else target)
         if place is None or role == "eq" or (not links and place.file != path.name):
             return text
-        # jupyterlab-myst knows a place in this file by its label, JupyterLab one elsewhere by its heading.
-        if place.file == path.name:
-            anchor = place.label if links else place.heading
-            return f"[{text}](#{anchor})" if place.heading else text
-        return f"[{text}]({place.file}{'#' * bool(place.heading)}{place.heading})"
+        anchor = f"#{place.heading}" if place.heading else ""
+        # JupyterLab draws a cell when it comes into view, so that a bare anchor would lead nowhere: with the
+        # name of the file before it, JupyterLab looks for the heading itself.
+        file = place.file if links else ""
+        return f"[{text}]({file}{anchor})" if file or anchor else text
 
     def _citation(self, role: str, keys: str) -> str:
         names = [self.authors.get(key.strip(), (key.strip(), "")) for key in keys.split(",")]
@@ -209,8 +208,7 @@ class Gates:
                 label = LABEL.search(rest)
                 place = self.book.places.get(label[1]) if label else None
                 name = place.text if place else "Exercise"
-                mark = f"({label[1]})=\n" if label else ""
-                parts.append(f"{mark}### {exercise_title(name, rest.splitlines()[0].strip())}\n")
+                parts.append(f"### {exercise_title(name, rest.splitlines()[0].strip())}\n")
             elif kind == "solution":
                 self.solution = rest.split()[0] if way == "start" else ""
                 self.cells = 0
@@ -272,7 +270,7 @@ def without_marks(text: str) -> str:
 
 def slug(title: str) -> str:
     """The anchor that JupyterLab gives a heading."""
-    return re.sub(r"[\s()<>]", "-", without_marks(title))
+    return re.sub(r"[()<>]", lambda sign: f"%{ord(sign[0]):02X}", without_marks(title).replace(" ", "-"))
 
 
 def who(entry: Any) -> str:

@@ -226,8 +226,9 @@ def test_only_what_is_used_is_shipped():
     assert not [*(SITE / "_static").rglob("*.map"), *(SITE / "_static").rglob("*.ttf")]
     for name in content_pages():
         text = (SITE / f"{name}.html").read_text(encoding="utf-8")
-        assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text and "searchindex.js" not in text
-    assert "searchindex.js" in (SITE / "search.html").read_text(encoding="utf-8")
+        assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text and "sections.js" not in text
+    assert "sections.js" in (SITE / "search.html").read_text(encoding="utf-8")
+    assert not (SITE / "searchindex.js").exists() and not (SITE / "_static" / "searchtools.js").exists()
 
 
 def test_every_icon_that_a_page_names_keeps_its_rule():

@@ -1,8 +1,9 @@
 """What chapter 5 says of its recurrent network, over seeds: against fixed windows, and fed in other ways.
 
-    python -m runs.rnn NAME:SEED ...        adds one training each to data/results/rnn.json
-    python -m runs.rnn together             and then what two models are worth together
-    python -m runs.rnn recall               the text of letters and dots, at several lengths of the block
+    python -m runs.rnn NAME:SEED ...
+
+trains one network after the other, and adds what it measured to data/results/rnn.json. The name together,
+without a seed, measures what two models are worth together, and recall the text of letters and dots.
 
 Names: rnn, the network of the chapter; window-3, window-5, window-10, the same network with a window of so
 many words in place of the recurrence; reset and shuffled, the RNN when its state is set to zero before each
@@ -16,6 +17,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,9 @@ class Window(Model):
         self.embedding.backward(dx.reshape(self.shape))
 
 
+Network = LanguageModel | Window
+
+
 class Reset(InOrder):
     """Blocks in reading order, each of them begun at state zero."""
 
@@ -113,20 +118,20 @@ def right_ones(scores: Array, targets: Array) -> np.ndarray:
     return np.take_along_axis(log_softmax(scores), targets[..., None], axis=-1).ravel()
 
 
-def read_whole(model: Model, ids: np.ndarray) -> np.ndarray:
+def read_whole(model: Network, ids: np.ndarray) -> np.ndarray:
     """log p of each word but the first; the text is one strand."""
     with evaluating(model):
         return np.concatenate([right_ones(model.predict(x), t) for x, t, _ in whole_text(ids, 1, 500)])
 
 
-def read_in_pieces(model: Model, ids: np.ndarray, length: int) -> np.ndarray:
+def read_in_pieces(model: Network, ids: np.ndarray, length: int) -> np.ndarray:
     """The same, when the state is set to zero after every ``length`` words."""
     xs, ts = strands(ids, (len(ids) - 1) // length)
     with evaluating(model):
         return right_ones(model.predict(xs), ts)
 
 
-def read_windows(model: Model, ids: np.ndarray, m: int, eos: int) -> np.ndarray:
+def read_windows(model: Network, ids: np.ndarray, m: int, eos: int) -> np.ndarray:
     """log p of each word but the first, from the m words before it."""
     x, t = contexts(ids, m, eos)
     parts = range(0, len(t), 500)
@@ -137,7 +142,7 @@ def perplexity_of(log_p: np.ndarray) -> float:
     return exp_of_mean(-float(log_p.sum()), len(log_p))
 
 
-def guesses(model: Model, words: Vocabulary) -> dict[str, list[str]]:
+def guesses(model: Network, words: Vocabulary) -> dict[str, list[str]]:
     """The three most probable words after some beginnings, unknown words left out."""
     found = {}
     for text in OPENINGS:
@@ -154,14 +159,13 @@ def train(name: str, seed: int) -> dict[str, Any]:
     V, eos = len(words), words["<eos>"]
     rng = np.random.default_rng(seed)
     feed: Batches
-    read: Callable[[Model, np.ndarray], np.ndarray]
+    model: Network
+    read: Callable[[Network, np.ndarray], np.ndarray]
     if name.startswith("window-"):
         m = int(name.removeprefix("window-"))
-        model: Model = Window(V, m, rng)
+        model = Window(V, m, rng)
         feed = Shuffled(*contexts(text, m, eos), N * T)
-
-        def read(model: Model, ids: np.ndarray) -> np.ndarray:
-            return read_windows(model, ids, m, eos)
+        read = partial(read_windows, m=m, eos=eos)
     else:
         model = LanguageModel(V, D, H, rng, layer=RNN)
         feed = {"rnn": InOrder, "reset": Reset, "shuffled": OutOfOrder}[name](text, N, T)
@@ -192,15 +196,15 @@ def together() -> dict[str, Any]:
     """Test perplexities of two models, half and half: pairs of RNNs, and each RNN with counts."""
     words, (text, _, test) = texts()
     counts = {n: NGram(text, len(words), n).log_probabilities(test) for n in (3, 4, 5)}
-    kept = {seed: np.load(KEPT / f"rnn-{seed}.npy") for seed in (1, 2, 3)}
+    kept = {path.stem.removeprefix("rnn-"): np.load(path) for path in sorted(KEPT.glob("rnn-*.npy"))}
 
     def half(a: np.ndarray, b: np.ndarray) -> float:
         return perplexity_of(np.logaddexp(a, b) + np.log(0.5))
 
     return {
-        "alone": {str(seed): perplexity_of(log_p) for seed, log_p in kept.items()},
+        "alone": {seed: perplexity_of(log_p) for seed, log_p in kept.items()},
         "two_rnns": {f"{a} and {b}": half(kept[a], kept[b]) for a, b in combinations(kept, 2)},
-        "rnn_and_counts": {str(seed): half(log_p, counts[5]) for seed, log_p in kept.items()},
+        "rnn_and_counts": {seed: half(log_p, counts[5]) for seed, log_p in kept.items()},
         "counts": perplexity_of(counts[5]),
         "two_counts": {f"{n} and 5": half(counts[n], counts[5]) for n in (3, 4)},
     }

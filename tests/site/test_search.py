@@ -33,7 +33,7 @@ TERMS = {
     "BPTT": "05",
     "truncated BPTT": "05",
     "vanishing gradients": "06",
-    "gradient clipping": "06",
+    "gradient clipping": "0[56]",
     "LSTM": "06",
     "GRU": "06",
     "dropout": "06",

@@ -32,7 +32,7 @@
     });
     var text = section.plain || (section.plain = plain(section.words));
     var times = (" " + text).split(" " + phrase).length - 1;
-    if (times) { score = Math.max(score, 20) + Math.min(times, 9); }
+    if (times && score < 100) { score = Math.max(score, 20) + Math.min(times, 9); }
     else if (!score && holdsAll(title + " " + text, words)) { score = 5; }
     /* In the glossary a title is one term: behind the section of that title, before all others. */
     return section.chapter === "Glossary" && score >= 100 ? score - 35 : score;

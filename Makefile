@@ -49,7 +49,7 @@ serve: book ## Build the site and serve it on this machine (PORT=8000)
 	@$(VENV) -m http.server --bind 127.0.0.1 --directory _build/html $(or $(PORT),8000)
 
 .PHONY: lab
-lab: .environment-book ## Open a copy of the chapters in JupyterLab, on this machine only (FRESH=1 for a new copy; ARGS=...)
+lab: .environment-book ## Open a copy of the chapters in JupyterLab, on this machine (FRESH=1: a new one; ARGS=...)
 	@$(VENV) tools/lab.py $(if $(FRESH),--fresh) $(ARGS)
 
 .PHONY: full

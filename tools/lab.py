@@ -58,6 +58,10 @@ def main(arguments: list[str]) -> int:
     os.environ.update(jupyter_folders(lab))
     # The products in this book are too small to gain from a second thread, and lose much when a core is busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # As `make` sets it: nothing of the reader's own, and the fonts that the set-up has looked up.
+    os.environ.setdefault("PYTHONNOUSERSITE", "1")
+    os.environ.setdefault("IPYTHONDIR", str(lab / ".jupyter" / "ipython"))
+    os.environ.setdefault("MPLCONFIGDIR", str(ROOT / ".venv" / "matplotlib"))
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={lab}"]
     command += [f"--LabApp.default_url=/lab/tree/{START.replace(' ', '%20')}", *more]
     try:

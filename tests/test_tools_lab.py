@@ -4,11 +4,11 @@ import base64
 import json
 import re
 
+import lab
 import notebooks
 import plain
 import pytest
 
-import lab
 from common.book.drawings import neuron
 
 GATES = """```{exercise-start} Double

@@ -33,6 +33,10 @@ def test_reading_time():
         cell("markdown", "$$\nx\n$$\n" * 20),
     ]
     assert chapter_header.reading_minutes({"cells": more}) == 12
+    folded = "```{admonition} An aside\n:class: note dropdown\n" + "word " * 1000 + "\n```\n"
+    hidden = cell("code", "a = 1\n" * 600) | {"metadata": {"tags": ["hide-input"]}}
+    after = [cell("markdown", "word\n## Exercises\n" + "word " * 900), cell("code", "a = 1\n" * 600)]
+    assert chapter_header.reading_minutes({"cells": [cell("markdown", folded), hidden, *after]}) == 1
     comments = [cell("code", "# only\n\n# words\n" * 100)]
     assert chapter_header.reading_minutes({"cells": comments}) == 1
 

@@ -12,9 +12,13 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+FOLDED = re.compile(
+    r"^(`{3,}|:{3,})\{[^\n]*\n(?:[ \t]*:[^\n]*\n)*?:class:[^\n]*\bdropdown\b.*?^\1[ \t]*$", re.M | re.S
+)
+
 
 def reading_minutes(notebook: dict) -> int:
-    """Estimate the minutes that a careful reader needs.
+    """Estimate the minutes that a careful reader needs for what stands open before the exercises.
 
     200 words a minute for prose (a displayed formula counts as 30 words), and 4 seconds for a line of code.
 
@@ -27,10 +31,14 @@ def reading_minutes(notebook: dict) -> int:
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
+            source, *exercises = re.split(r"^## Exercises\b", source, flags=re.M)
+            source = FOLDED.sub(" ", source)
             formulas = re.findall(r"\$\$.*?\$\$", source, flags=re.DOTALL)
             prose = re.sub(r"\$\$.*?\$\$", " ", source, flags=re.DOTALL)
             words += len(re.findall(r"\w[\w'-]*", prose)) + 30 * len(formulas)
-        elif cell["cell_type"] == "code":
+            if exercises:
+                break
+        elif not {"hide-input", "hide-cell"} & set(cell["metadata"].get("tags", [])):
             lines += sum(
                 1 for line in source.splitlines() if line.strip() and not line.strip().startswith("#")
             )

@@ -121,7 +121,7 @@ def small_book(tmp_path_factory) -> Path:
     return book
 
 
-def build(book: Path, **settings: str) -> Path:
+def build(book: Path, *, again: bool = False, **settings: str) -> Path:
     out = book.parent / f"{book.name}-out-{len(settings)}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BOOK_")} | settings
     done = subprocess.run(
@@ -134,7 +134,7 @@ def build(book: Path, **settings: str) -> Path:
             "-W",
             "--keep-going",
             "-q",
-            "--all",
+            *([] if again else ["--all"]),
             "--path-output",
             str(out),
         ],
@@ -173,6 +173,17 @@ def test_without_settings(small_book):
     assert "chapter 3, First section" in glossary
     assert glossary.count('class="introduced"') == 1
     assert '<span lang="zh-Hans">权重</span>' in glossary or 'lang="zh-Hans"' in glossary
+
+
+def test_one_page_that_changed_is_built_again(small_book, tmp_path):
+    book = shutil.copytree(small_book, tmp_path / "book")
+    build(book)
+    front = book / "index.md"
+    front.write_text(front.read_text(encoding="utf-8").replace("words", "other words"), encoding="utf-8")
+    site = build(book, again=True)  # a warning would be an error
+    assert "other words" in (site / "index.html").read_text(encoding="utf-8")
+    sections = (site / "_static" / "sections.js").read_text(encoding="utf-8")
+    assert "First section" in sections
 
 
 def test_with_both_settings(small_book):

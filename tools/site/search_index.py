@@ -53,5 +53,11 @@ def write_index(app: Sphinx, exception) -> None:
     Path(app.outdir, "_static", "sections.js").write_text(f"var bookSections = {text};\n", encoding="utf-8")
 
 
+def begin_without_index(app: Sphinx) -> None:
+    """Sphinx's index of pages is not shipped, so there is none to go on with when only some pages are new."""
+    app.builder.load_indexer = lambda docnames: None
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", begin_without_index)
     app.connect("build-finished", write_index)

@@ -22,6 +22,7 @@ def term_key(text: str) -> str:
     >>> term_key("Mini-batch"), term_key("activation\\nfunction")
     ('mini-batch', 'activation function')
     """
+    text = text.replace("\u2019", "'")  # the apostrophe of a page that is set in type
     return re.sub(r"\s+", " ", text).strip().strip(".,:;").lower()
 
 

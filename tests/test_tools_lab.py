@@ -110,8 +110,9 @@ def test_references_become_text_and_links(root):
     lab.refresh(root / "lab")
     text = prose(root)[0].source
     assert "$$\na\n$$" in text and "y = x \\tag{1.1}\n$$\n" in text
-    links = "[Two](02_two.ipynb), [there](02_two.ipynb#Other-part)"
-    links += ", [A part (small)](01_one.ipynb#A-part-%28small%29)"
+    # JupyterLab goes to a cell, whatever draws the headings in it.
+    links = f"[Two](02_two.ipynb), [there](02_two.ipynb#cell-id=c{len(TWO)})"
+    links += f", [A part (small)](01_one.ipynb#cell-id=c{len(ONE)})"
     assert f"See (1.1), {links}, [the page](notation.md).\n" in text
     assert (
         "Of Ba et al. (2016), (Ba et al., 2016; Bahdanau et al., 2015); $y$; ``{ref}`x` ``; {unknown}`z`."
@@ -131,7 +132,7 @@ def test_exercises_have_titles_and_solutions_are_folded(root):
     )
     assert solution.source == (
         "`````{admonition} Solution to Exercise 1.1\n:class: dropdown\n\n"
-        "Multiply by 2, [Exercise 1.1](01_one.ipynb#Exercise-1.1:-Double).\n\n"
+        f"Multiply by 2, [Exercise 1.1](01_one.ipynb#cell-id={exercise.id}).\n\n"
         "*Its code is folded below: click on the three dots.*\n`````"
     )
     assert "jupyter" not in answer.metadata and code.metadata.jupyter.source_hidden

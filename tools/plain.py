@@ -51,11 +51,12 @@ UNPACK = (
 
 @dataclass
 class Place:
-    """Where a link can lead: a file, and a heading in it."""
+    """Where a link can lead: a file, a heading in it, and in a notebook the cell that the heading is in."""
 
     file: str
     heading: str
     text: str
+    cell: str = ""
 
 
 class Book:
@@ -73,23 +74,26 @@ class Book:
 
     def _collect(self, path: Path) -> None:
         """Note the title of a page, and its headings, equations, exercises and terms."""
-        text, number = prose_of(path), chapter_number(path)
-        for labels, marks, title in HEADING.findall(text):
-            self.titles.setdefault(path.stem, without_marks(title))
-            heading = "" if marks == "#" else slug(title)
-            for label in re.findall(r"\((\S+)\)=", labels):
-                self.places[label] = Place(path.name, heading, without_marks(title))
-        labels = [label for _, label in EQUATION.findall(text) if label]
-        for count, label in enumerate(labels, start=1):
-            self.places[f"eq:{label}"] = Place(path.name, "", f"({number}{count})")
-        exercises = [found for found in GATE.finditer(text) if found[2] == "exercise" and found[3] == "start"]
-        for count, found in enumerate(exercises, start=1):
-            if label := LABEL.search(found[4]):
-                name = f"Exercise {number}{count}"
-                title = found[4].splitlines()[0].strip()
-                self.places[label[1]] = Place(path.name, slug(exercise_title(name, title)), name)
-        for listed in GLOSSARY.findall(text):
-            self.terms |= {line.strip().lower() for line in listed.splitlines() if re.match(r"[^\s:]", line)}
+        number, equations, exercises = chapter_number(path), itertools.count(1), itertools.count(1)
+        for cell, text in prose_of(path):
+            for labels, marks, title in HEADING.findall(text):
+                self.titles.setdefault(path.stem, without_marks(title))
+                heading, at = ("", "") if marks == "#" else (slug(title), cell)
+                for label in re.findall(r"\((\S+)\)=", labels):
+                    self.places[label] = Place(path.name, heading, without_marks(title), at)
+            for _, label in EQUATION.findall(text):
+                if label:
+                    self.places[f"eq:{label}"] = Place(path.name, "", f"({number}{next(equations)})")
+            for found in GATE.finditer(text):
+                if (found[2], found[3]) != ("exercise", "start"):
+                    continue
+                name, title = f"Exercise {number}{next(exercises)}", found[4].splitlines()[0].strip()
+                if label := LABEL.search(found[4]):
+                    heading = slug(exercise_title(name, title))
+                    self.places[label[1]] = Place(path.name, heading, name, cell)
+            for listed in GLOSSARY.findall(text):
+                lines = listed.splitlines()
+                self.terms |= {line.strip().lower() for line in lines if re.match(r"[^\s:]", line)}
 
     # ---- pages
 
@@ -153,8 +157,10 @@ class Book:
         if place is None or role == "eq" or (not links and place.file != path.name):
             return text
         anchor = f"#{place.heading}" if place.heading else ""
-        # JupyterLab draws a cell when it comes into view, so that a bare anchor would lead nowhere: with the
-        # name of the file before it, JupyterLab looks for the heading itself.
+        # JupyterLab goes to a place in a notebook where the link names the file, and the cell: the headings
+        # that jupyterlab-myst draws have other anchors than those it looks for.
+        if links and place.cell:
+            anchor = f"#cell-id={place.cell}"
         file = place.file if links else ""
         return f"[{text}]({file}{anchor})" if file or anchor else text
 
@@ -229,12 +235,12 @@ class Gates:
 # ---- small pieces
 
 
-def prose_of(path: Path) -> str:
-    """The Markdown of a page."""
+def prose_of(path: Path) -> list[tuple[str, str]]:
+    """The Markdown of a page in its cells, each with the name of the cell; a page that is no notebook is one."""
     if path.suffix != ".ipynb":
-        return path.read_text("utf-8")
+        return [("", path.read_text("utf-8"))]
     cells = json.loads(path.read_text("utf-8"))["cells"]
-    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return [(cell["id"], "".join(cell["source"])) for cell in cells if cell["cell_type"] == "markdown"]
 
 
 def pieces(text: str) -> Iterator[tuple[bool, str]]:

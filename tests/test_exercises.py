@@ -91,6 +91,8 @@ def test_a_wrong_answer_is_told_why(capsys):
     assert nothing == "Not yet: your function returns nothing; it should return dx.\n"
     stopped = said(capsys, lambda y, dy: y @ np.ones(3), right_tanh)
     assert stopped.startswith("Not yet: your code stopped with ValueError: matmul")
+    unfit = said(capsys, ([1, 2], 3), lambda answer: np.ones(3) @ np.array(answer[0]))
+    assert unfit.startswith("Not yet: the check cannot use your answer, ValueError: matmul")
 
 
 def test_a_bare_assert_still_says_something(capsys):

@@ -236,7 +236,7 @@ class Gates:
 
 
 def prose_of(path: Path) -> list[tuple[str, str]]:
-    """The Markdown of a page in its cells, each with the name of the cell; a page that is no notebook is one."""
+    """The Markdown of a page, cell by cell, each with its name; a page that is no notebook is one cell."""
     if path.suffix != ".ipynb":
         return [("", path.read_text("utf-8"))]
     cells = json.loads(path.read_text("utf-8"))["cells"]

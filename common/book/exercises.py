@@ -64,7 +64,9 @@ def check_answer(answer: Any, test: Callable[[Any], object]) -> None:
         if isinstance(error, AssertionError):
             print(f"Not yet: {said or 'the check fails, and does not say why.'}")
         else:
-            print(f"Not yet: your code stopped with {type(error).__name__}: {said}")
+            # Who typed a number has written no code that could stop.
+            what = "your code stopped with" if callable(answer) else "the check cannot use your answer,"
+            print(f"Not yet: {what} {type(error).__name__}: {said}")
     else:
         print("Right.")
 

@@ -14,7 +14,8 @@ from common.book.drawings import neuron
 GATES = """```{exercise-start} Double
 :label: ex-two
 ```
-Double `{cite}` it, as {cite}`Ba2016` did, and $x$ of {term}`Weight`.
+Double `{cite}` it, as {cite}`Ba2016` did, and $x$ of {term}`Weight` and {term}`data
+set`.
 ```{exercise-end}
 ```"""
 SOLUTION = """```{solution-start} ex-two
@@ -54,6 +55,9 @@ weight
   zh: 权重 · ja: 重み
 
   A number of {ref}`ch-one`.
+
+data set
+  Numbers.
 ```
 """
 
@@ -128,7 +132,8 @@ def test_exercises_have_titles_and_solutions_are_folded(root):
     exercise, answer, solution, code, after = prose(root)[2:]
     assert exercise.source == (
         "### Exercise 1.1: Double\n\n"
-        "Double `{cite}` it, as (Ba et al., 2016) did, and $x$ of [Weight](glossary.md#Weight)."
+        "Double `{cite}` it, as (Ba et al., 2016) did, and $x$ of [Weight](glossary.md#weight) and [data\n"
+        "set](glossary.md#data-set)."
     )
     assert solution.source == (
         "`````{admonition} Solution to Exercise 1.1\n:class: dropdown\n\n"

@@ -68,7 +68,7 @@ class Book:
         self.files = [path for name in listed for path in sorted(root.glob(f"{name}.*"))]
         self.places: dict[str, Place] = {}
         self.titles: dict[str, str] = {}
-        self.terms: set[str] = set()
+        self.terms: dict[str, str] = {}  # as they are compared, and as the glossary writes them
         for path in self.files:
             self._collect(path)
 
@@ -92,8 +92,8 @@ class Book:
                     heading = slug(exercise_title(name, title))
                     self.places[label[1]] = Place(path.name, heading, name, cell)
             for listed in GLOSSARY.findall(text):
-                lines = listed.splitlines()
-                self.terms |= {line.strip().lower() for line in lines if re.match(r"[^\s:]", line)}
+                names = [line for line in listed.splitlines() if re.match(r"[^\s:]", line)]
+                self.terms |= {term_key(name): name for name in names}
 
     # ---- pages
 
@@ -147,7 +147,8 @@ class Book:
             file = next((page for page in self.files if page.stem == Path(target).stem), None)
             place = Place(file.name, "", self.titles[file.stem]) if file else None
         elif role == "term":
-            place = Place("glossary.md", slug(target), target) if target.lower() in self.terms else None
+            term = self.terms.get(term_key(target))
+            place = Place("glossary.md", slug(term), term) if term else None
             text = text or target
         elif role in ("ref", "numref", "eq"):
             place = self.places.get(f"eq:{target}" if role == "eq" else target)
@@ -267,6 +268,18 @@ def chapter_number(path: Path) -> str:
 def exercise_title(name: str, title: str) -> str:
     """``Exercise 1.3: A new activation``."""
     return f"{name}: {title}" if title else name
+
+
+def term_key(text: str) -> str:
+    """Reduce a term to the form under which it is compared.
+
+    Examples
+    --------
+    >>> term_key("Mini-batch"), term_key("activation\\nfunction")
+    ('mini-batch', 'activation function')
+    """
+    text = text.replace("\u2019", "'")  # the apostrophe of a page that is set in type
+    return re.sub(r"\s+", " ", text).strip().strip(".,:;").lower()
 
 
 def without_marks(text: str) -> str:

@@ -8,9 +8,11 @@ over is mended. The rest has a file each: ``addresses.py``, ``chapter_header.py`
 from __future__ import annotations
 
 import re
+import sys
 import urllib.parse
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # notebooks.py and plain.py are in tools/
 import addresses
 import chapter_header
 import chapter_numbers

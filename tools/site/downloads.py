@@ -8,16 +8,13 @@ that a reader downloads is made from it by ``tools/plain.py``, and begins with a
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from pathlib import Path
 
 import nbformat.v4
-from sphinx.application import Sphinx
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import notebooks
 import plain
+from sphinx.application import Sphinx
 
 FETCH = """\
 # Run this cell first. Where the book's package `common` is missing, it is fetched, with what it needs.

@@ -9,21 +9,10 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from plain import term_key
 from sphinx.application import Sphinx
 
 GLOSSARY = "chapters/glossary"
-
-
-def term_key(text: str) -> str:
-    """Reduce a term to the form under which it is compared.
-
-    Examples
-    --------
-    >>> term_key("Mini-batch"), term_key("activation\\nfunction")
-    ('mini-batch', 'activation function')
-    """
-    text = text.replace("\u2019", "'")  # the apostrophe of a page that is set in type
-    return re.sub(r"\s+", " ", text).strip().strip(".,:;").lower()
 
 
 def spellings(key: str) -> list[str]:

@@ -253,7 +253,11 @@ def pieces(text: str) -> Iterator[tuple[bool, str]]:
         if fence and fences and fence[1] == fences[-1][0] and not fence[2].strip():
             fences.pop()
         elif fence and not quoted:
-            fences.append((fence[1], not fence[2].lstrip().startswith("{")))
+            name = fence[2].strip()
+            if name.startswith("{"):
+                fences.append((fence[1], name.startswith(("{code", "{math"))))
+            elif not fence[1].startswith(":"):
+                fences.append((fence[1], True))
         kinds.append((quoted, line))
     for quoted, lines in itertools.groupby(kinds, key=lambda kind: kind[0]):
         yield quoted, "".join(line for _, line in lines)

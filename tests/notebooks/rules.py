@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import notebooks
+import plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES: dict[str, Callable[[Any, str], Iterator[str]]] = {}
@@ -56,22 +57,9 @@ def code_cells(notebook: Any) -> list[tuple[str, Any]]:
 
 def markdown(notebook: Any) -> str:
     """All of the prose, directives included, without code that is only quoted and without comments."""
-    kept, fences = [], []  # the fences that are open, each with whether it quotes code
-    for cell in notebook.cells:
-        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
-            fence = re.match(r"[ >]*(`{3,}|~{3,}|:{3,})([^`]*)$", line)
-            quoted = bool(fences) and fences[-1][1]
-            if fence and fences and not fence[2].strip() and fence[1] == fences[-1][0]:
-                fences.pop()
-            elif fence and not quoted and fence[2].strip().startswith("{"):
-                fences.append((fence[1], fence[2].strip().startswith(("{code", "{math"))))
-            elif fence and not quoted and not fence[1].startswith(":"):
-                fences.append((fence[1], True))
-            if not quoted:
-                kept.append(line)
-        fences.clear()
-        kept.append("")
-    return re.sub(r"<!--.*?-->", "", "\n".join(kept), flags=re.DOTALL)
+    cells = [plain.pieces(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"]
+    prose = ["".join(text for quoted, text in pieces if not quoted) for pieces in cells]
+    return re.sub(r"<!--.*?-->", "", "\n\n".join(prose), flags=re.DOTALL)
 
 
 def tags(cell: Any) -> set[str]:

@@ -56,7 +56,10 @@ FOLDED = {
     "hide-output": {"outputs_hidden"},
     "hide-cell": {"source_hidden", "outputs_hidden"},
 }
-SOLUTION = re.compile(r"^[`:]{3,}\{solution-(start|end)\}", flags=re.MULTILINE)
+# Where an exercise or a solution begins or ends; its inside is in the cells between.
+GATE = re.compile(
+    r"^([`:]{3,})\{(exercise|solution)-(start|end)\}(.*?)^\1[ \t]*$\n?", flags=re.DOTALL | re.MULTILINE
+)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS_BAR = re.compile(r"\d+%\|.*\||\d+it \[|\d+/\d+ \[")  # a line that tqdm drew
 
@@ -100,8 +103,8 @@ def _fold(cells: list[Any]) -> None:
     for cell in cells:
         folds: set[str] = set()
         if cell.cell_type == "markdown":
-            for gate in SOLUTION.findall(cell.source):
-                inside = gate == "start"
+            for _, kind, way, _ in GATE.findall(cell.source):
+                inside = kind == "solution" and way == "start"
         elif cell.cell_type == "code":
             for tag in cell.metadata.get("tags", []) + ["hide-cell"] * inside:
                 folds |= FOLDED.get(tag, set())

@@ -29,9 +29,6 @@ PROSE = re.compile(f"{ROLE.pattern}|{OTHER}", flags=re.DOTALL)
 FENCE = re.compile(r"[ >]*(`{3,}|~{3,}|:{3,})([^`]*)$")
 HEADING = re.compile(r"^((?:\(\S+\)=\n+)*)(#+) (.+)$", flags=re.MULTILINE)
 EQUATION = re.compile(r"\$\$(.*?)\$\$(?:[ \t]*\(([\w-]+)\))?", flags=re.DOTALL)
-GATE = re.compile(
-    r"^(`{3,})\{(exercise|solution)-(start|end)\}(.*?)^\1[ \t]*$\n?", flags=re.DOTALL | re.MULTILINE
-)
 LABEL = re.compile(r"^:label:[ \t]*(\S+)", flags=re.MULTILINE)
 BOX = re.compile(
     r"^(`{3,})\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1[ \t]*$", flags=re.DOTALL | re.MULTILINE
@@ -84,7 +81,7 @@ class Book:
             for _, label in EQUATION.findall(text):
                 if label:
                     self.places[f"eq:{label}"] = Place(path.name, "", f"({number}{next(equations)})")
-            for found in GATE.finditer(text):
+            for found in notebooks.GATE.finditer(text):
                 if (found[2], found[3]) != ("exercise", "start"):
                     continue
                 name, title = f"Exercise {number}{next(exercises)}", found[4].splitlines()[0].strip()
@@ -207,7 +204,7 @@ class Gates:
     def fold(self, source: str) -> str:
         """The cell's text with titles for its exercises, and the words of solutions in a folded box."""
         parts, at = [], 0
-        for gate in GATE.finditer(source):
+        for gate in notebooks.GATE.finditer(source):
             parts.append(self._piece(source[at : gate.start()]))
             at = gate.end()
             kind, way, rest = gate[2], gate[3], gate[4]

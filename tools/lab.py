@@ -137,10 +137,7 @@ def start_page(book: plain.Book) -> str:
 def minutes(path: Path) -> str:
     """How long a chapter runs, as its notebook says."""
     book = json.loads(path.read_text("utf-8"))["metadata"].get("book", {})
-    seconds = book.get("run_seconds")
-    if not seconds:
-        return ""
-    return f", runs in {seconds} s" if seconds < 90 else f", runs in {round(seconds / 60)} minutes"
+    return f", runs in {plain.duration(book['run_seconds'])}" if book.get("run_seconds") else ""
 
 
 def trust(path: Path, lab: Path) -> None:

@@ -266,6 +266,11 @@ def chapter_number(path: Path) -> str:
     return f"{int(found[1])}." if found else ""
 
 
+def duration(seconds: float) -> str:
+    """Say a duration in words: ``40 s``, ``3 min``."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
 def exercise_title(name: str, title: str) -> str:
     """``Exercise 1.3: A new activation``."""
     return f"{name}: {title}" if title else name

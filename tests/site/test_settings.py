@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools" / "site"))
 import chapter_header
 import front_page
 import glossary_links
+import plain
 
 
 def cell(kind: str, source: str) -> dict:
@@ -43,7 +44,7 @@ def test_reading_time():
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (42.4, "42 s"), (89, "89 s"), (180, "3 min")])
 def test_duration(seconds, words):
-    assert chapter_header.duration(seconds) == words
+    assert plain.duration(seconds) == words
 
 
 @pytest.mark.parametrize(

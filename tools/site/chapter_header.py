@@ -9,12 +9,9 @@ import re
 import urllib.parse
 from pathlib import Path
 
+import plain
 from docutils import nodes
 from sphinx.application import Sphinx
-
-FOLDED = re.compile(
-    r"^(`{3,}|:{3,})\{[^\n]*\n(?:[ \t]*:[^\n]*\n)*?:class:[^\n]*\bdropdown\b.*?^\1[ \t]*$", re.M | re.S
-)
 
 
 def reading_minutes(notebook: dict) -> int:
@@ -32,7 +29,7 @@ def reading_minutes(notebook: dict) -> int:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             source, *exercises = re.split(r"^## Exercises\b", source, flags=re.M)
-            source = FOLDED.sub(" ", source)
+            source = plain.BOX.sub(lambda box: " " if "dropdown" in box[3] else box[0], source)
             formulas = re.findall(r"\$\$.*?\$\$", source, flags=re.DOTALL)
             prose = re.sub(r"\$\$.*?\$\$", " ", source, flags=re.DOTALL)
             words += len(re.findall(r"\w[\w'-]*", prose)) + 30 * len(formulas)
@@ -43,11 +40,6 @@ def reading_minutes(notebook: dict) -> int:
                 1 for line in source.splitlines() if line.strip() and not line.strip().startswith("#")
             )
     return max(1, round(words / 200 + lines * 4 / 60))
-
-
-def duration(seconds: float) -> str:
-    """Say a duration in words: ``40 s``, ``3 min``."""
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def launch_links(app: Sphinx, docname: str) -> list[tuple[str, str]]:
@@ -84,7 +76,7 @@ def add_chapter_header(app: Sphinx, doctree: nodes.document, docname: str) -> No
     book = notebook["metadata"].get("book", {})
     parts = [f'<li class="chapter-read">{reading_minutes(notebook)} min to read</li>']
     if book.get("run_seconds"):
-        parts.append(f'<li class="chapter-run">{duration(book["run_seconds"])} to run</li>')
+        parts.append(f'<li class="chapter-run">{plain.duration(book["run_seconds"])} to run</li>')
     up = "../" * docname.count("/")
     parts.append(
         f'<li class="chapter-download"><a href="{up}_sources/{docname}.ipynb" download>'

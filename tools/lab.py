@@ -151,16 +151,12 @@ def trust(path: Path, lab: Path) -> None:
 
 def drop_dead_widgets(path: Path, lab: Path) -> None:
     """Take the widgets of a kernel that is gone out of a figure that moves: the figure moves without them."""
-    text = path.read_text("utf-8")
-    if notebooks.WIDGET not in text:
+    if notebooks.WIDGET not in path.read_text("utf-8"):
         return
     notebook, notary = read(path), notary_of(lab)
     trusted = notary.check_signature(notebook)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if "book-player" in output.get("data", {}).get("text/html", ""):
-                output.data.pop(notebooks.WIDGET, None)
-    notebook.metadata.pop("widgets", None)
+    if not notebooks.drop_dead_views(notebook):
+        return
     path.write_bytes(notebooks.as_text(notebook).encode())
     if trusted:
         notary.sign(notebook)
@@ -182,9 +178,7 @@ def notary_of(lab: Path) -> Any:
 
 def move_aside(lab: Path) -> None:
     """Move the copy so far into lab/earlier/, under the date, and forget what it was made from."""
-    inside = (
-        [path for path in lab.glob("*") if path.name not in ("earlier", ".jupyter")] if lab.exists() else []
-    )
+    inside = [path for path in lab.glob("*") if path.name not in ("earlier", ".jupyter")]
     if not inside:
         return
     folder = lab / "earlier" / datetime.datetime.now().strftime("%Y-%m-%d %H.%M.%S")

@@ -86,15 +86,27 @@ def normalized(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
-                # A stored view points at a widget that is gone when the notebook is opened again, and
-                # JupyterLab would say so in place of the figure. Without it the figure's own HTML moves.
-                if "book-player" in "".join(output.get("data", {}).get("text/html", "")):
-                    output.data.pop(WIDGET, None)
                 if output.output_type == "error":
                     output.traceback = [_without_folders(line) for line in output.traceback]
     _fold(notebook.cells)
+    drop_dead_views(notebook)
     _rename_widgets(notebook)
     return notebook
+
+
+def drop_dead_views(notebook: nbformat.NotebookNode) -> bool:
+    """Take the views of widgets out of figures that move; return whether there were any.
+
+    A stored view points at a widget that is gone when the notebook is opened again, and JupyterLab would say
+    so in place of the figure. Without it the figure's own HTML moves.
+    """
+    dropped = False
+    for output in _outputs(notebook):
+        data = output.get("data", {})
+        if WIDGET in data and "book-player" in "".join(data.get("text/html", "")):
+            del data[WIDGET]
+            dropped = True
+    return dropped
 
 
 def _fold(cells: list[Any]) -> None:

@@ -33,6 +33,7 @@ LABEL = re.compile(r"^:label:[ \t]*(\S+)", flags=re.MULTILINE)
 BOX = re.compile(
     r"^(`{3,})\{admonition\} ([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1[ \t]*$", flags=re.DOTALL | re.MULTILINE
 )
+BIBLIOGRAPHY = "```{bibliography}\n:all:\n```"
 GLOSSARY = re.compile(r"```\{glossary\}\n(.*?)\n```", flags=re.DOTALL)
 DRAWING = re.compile(r"<svg\b[^>]*>.*?</svg>", flags=re.DOTALL)
 # The frames and the controls of a figure that moves, and what puts them back where scripts run.
@@ -98,7 +99,8 @@ class Book:
         """The text of a page that is no notebook, as plain Markdown."""
         text = path.read_text("utf-8")
         text = GLOSSARY.sub(lambda found: glossary(found[1]), text)
-        text = text.replace("```{bibliography}\n:all:\n```", self.bibliography())
+        if BIBLIOGRAPHY in text:
+            text = text.replace(BIBLIOGRAPHY, self.bibliography())
         return self.plain(text, path)
 
     def notebook(self, path: Path, links: bool = True) -> Any:

@@ -56,7 +56,7 @@ class Trial:
     source: str = ""
 
     def __str__(self) -> str:
-        return " ".join([notebooks._short(self.path), self.what or f"({self.kind})"])
+        return " ".join([notebooks.short(self.path), self.what or f"({self.kind})"])
 
 
 # ---- what to try
@@ -131,21 +131,11 @@ def neighbours(name: str, value: float) -> list[float]:
 
 def attempt(trial: Trial) -> tuple[list[str], float]:
     """Run a trial; return what went wrong, a line each, and the seconds."""
-    from nbclient import NotebookClient
-
-    settings = {"BOOK_PROGRESS": "0", "BOOK_SCALE": "quick", "BOOK_STRICT": "0", "OPENBLAS_NUM_THREADS": "1"}
+    env = {"BOOK_PROGRESS": "0", "BOOK_SCALE": "quick", "BOOK_STRICT": "0", "OPENBLAS_NUM_THREADS": "1"}
     notebook = notebooks.normalized(notebooks.read(trial.path))
     numbers, notebook.cells = arranged(notebook.cells, trial)
     start = time.perf_counter()
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        kernel_name="python3",
-        allow_errors=True,
-        resources={"metadata": {"path": str(trial.path.resolve().parent)}},
-        store_widget_state=False,
-    )
-    client.execute(env={**os.environ, **settings})
+    notebooks.run(notebook, trial.path, env, timeout=CELL_SECONDS, allow_errors=True)
     return list(faults(numbers, notebook.cells, trial)), time.perf_counter() - start
 
 
@@ -153,7 +143,6 @@ def arranged(cells: list[Any], trial: Trial) -> tuple[list[int], list[Any]]:
     """The code cells of a trial in the order in which they run, each with its number in the notebook."""
     code = [(i, copy.deepcopy(cell)) for i, cell in enumerate(cells) if cell.cell_type == "code"]
     for i, cell in code:
-        cell.outputs, cell.execution_count = [], None
         if i == trial.cell:
             cell.source = trial.source
     if trial.kind == "twice":
@@ -182,7 +171,7 @@ def faults(numbers: list[int], cells: list[Any], trial: Trial) -> Iterator[str]:
 def as_shown(outputs: list[Any]) -> str:
     """The text of outputs, without what differs each time: pictures, ids, addresses, times."""
     parts = []
-    for output in notebooks._merged_streams(outputs):
+    for output in notebooks.merged_streams(outputs):
         data = output.get("data", {})
         parts.append("".join(output.get("text", "") or data.get("text/html") or data.get("text/plain") or ""))
     text = "\n".join(parts)

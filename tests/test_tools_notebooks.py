@@ -139,7 +139,7 @@ def test_the_argument_is_not_changed():
 def test_printed_lines_that_arrive_in_pieces_are_kept_once():
     pieces = [v4.new_output("stream", name="stdout", text=text) for text in ("one\n", "two\n", "three\n")]
     for _ in range(2):  # asked twice, as `execute` does, it says the same
-        (merged,) = notebooks._merged_streams(pieces)
+        (merged,) = notebooks.merged_streams(pieces)
         assert merged.text == "one\ntwo\nthree\n"
 
 

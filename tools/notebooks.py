@@ -82,7 +82,7 @@ def normalized(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             del cell.metadata["tags"]
         cell.source = "".join(cell.source).rstrip("\n")
         if cell.cell_type == "code":
-            cell.outputs = _merged_streams(cell.outputs)
+            cell.outputs = merged_streams(cell.outputs)
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = cell.execution_count
@@ -146,7 +146,7 @@ def _without_folders(text: str) -> str:
     return re.sub(r"(?<![^\s\x1b m])[/~][^\s\x1b:]*/(?=site-packages/|python3\.\d+/)", "", text)
 
 
-def _merged_streams(outputs: list[Any]) -> list[Any]:
+def merged_streams(outputs: list[Any]) -> list[Any]:
     """Join neighbouring pieces of one stream, which arrive cut by the clock, and drop progress bars.
 
     The outputs that are given stay as they are."""
@@ -242,7 +242,6 @@ def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) ->
     output that differs from the stored one only in a measured number is kept: a new number would say nothing
     new. When what is measured has changed, it does: with `fresh` all numbers are taken anew.
     """
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     os.environ.setdefault("BOOK_PROGRESS", "0")  # progress bars would leave a different output each time
@@ -250,7 +249,7 @@ def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) ->
     os.environ.setdefault("PYTHONWARNINGS", "default")
     failed = []
     for path in paths:
-        print(f"{_short(path)}: running", flush=True)
+        print(f"{short(path)}: running", flush=True)
         start = time.perf_counter()
         try:
             notebook = normalized(read(path))
@@ -259,24 +258,13 @@ def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) ->
             failed.append(path)
             continue
         before = {cell.id: (cell.source, cell.get("outputs")) for cell in notebook.cells}
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        client = NotebookClient(
-            notebook,
-            timeout=None,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.resolve().parent)}},
-            record_timing=False,
-            store_widget_state=False,
-        )
         try:
-            client.execute()
+            run(notebook, path)
         except (CellExecutionError, DeadKernelError) as error:
             kept = ROOT / "_build" / "failed" / path.name
             write(notebook, kept)
             seconds = time.perf_counter() - start
-            print(f"{_short(path)}: FAILED after {seconds:.0f} s; its outputs so far: {_short(kept)}")
+            print(f"{short(path)}: FAILED after {seconds:.0f} s; its outputs so far: {short(kept)}")
             print(str(error).rstrip())
             failed.append(path)
             continue
@@ -284,12 +272,33 @@ def execute(paths: list[Path], into: Path | None = None, fresh: bool = False) ->
         if not into and not fresh:
             _keep_measured(notebook, before)
         changed = write(notebook, into / path.name if into else path)
-        note = f"written to {_short(into / path.name)}" if into else "changed" if changed else "unchanged"
-        print(f"{_short(path)}: {time.perf_counter() - start:.0f} s, {note}", flush=True)
+        note = f"written to {short(into / path.name)}" if into else "changed" if changed else "unchanged"
+        print(f"{short(path)}: {time.perf_counter() - start:.0f} s, {note}", flush=True)
     print(f"{len(paths) - len(failed)} of {len(paths)} notebooks ran to the end")
     for path in failed:
-        print(f"failed: {_short(path)}")
+        print(f"failed: {short(path)}")
     return 1 if failed else 0
+
+
+def run(notebook: Any, path: Path, env: dict[str, str] | None = None, **settings: Any) -> None:
+    """Run the cells of a notebook in a new kernel, as if it stood at ``path``, with nothing shown before.
+
+    What is in ``env`` is set for the kernel, too; ``settings`` are those of nbclient.
+    """
+    from nbclient import NotebookClient
+
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        **settings,
+    )
+    client.execute(env=os.environ | (env or {}))
 
 
 def _note_seconds(notebook: Any, seconds: float) -> None:
@@ -318,7 +327,7 @@ def _keep_measured(notebook: Any, before: dict[str, tuple[str, Any]]) -> None:
 
     for cell in notebook.cells:
         source, old = before.get(cell.id, (None, None))
-        if old and source == cell.source and shown(old) == shown(_merged_streams(cell.outputs)):
+        if old and source == cell.source and shown(old) == shown(merged_streams(cell.outputs)):
             cell.outputs = old
 
 
@@ -340,10 +349,10 @@ def normalize(paths: list[Path], only_check: bool = False) -> int:
             continue
         if only_check:
             if path.read_bytes() != as_text(normalized(notebook)).encode():
-                print(f"{_short(path)} is not in the normal form: run  python tools/notebooks.py normalize")
+                print(f"{short(path)} is not in the normal form: run  python tools/notebooks.py normalize")
                 wrong += 1
         elif write(notebook, path):
-            print(f"{_short(path)}: normalized")
+            print(f"{short(path)}: normalized")
     return 1 if wrong else 0
 
 
@@ -374,7 +383,7 @@ def from_text(draft: Path, target: Path) -> None:
     write(notebook, target)
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """The path as seen from the project, where that is shorter."""
     path = path.resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -227,6 +227,7 @@ def test_only_what_is_used_is_shipped():
     for name in content_pages():
         text = (SITE / f"{name}.html").read_text(encoding="utf-8")
         assert "THEBE_JS_URL" not in text and "fontawesome.js" not in text and "sections.js" not in text
+        assert "sphinx_highlight.js" not in text
     assert "sections.js" in (SITE / "search.html").read_text(encoding="utf-8")
     assert not (SITE / "searchindex.js").exists() and not (SITE / "_static" / "searchtools.js").exists()
 

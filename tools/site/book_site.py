@@ -26,15 +26,16 @@ from sphinx.application import Sphinx
 
 
 def drop_unused_scripts(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Leave out the scripts of sphinx-thebe, which is always loaded and of no use here.
+    """Leave out the scripts of sphinx-thebe, and Sphinx's own that marks what was searched: see book.js.
 
-    It declares the same constants twice on every page, which a browser reports as an error, and names an
-    address on another machine.
+    The first is always loaded and of no use here. It declares the same constants twice on every page, which a
+    browser reports as an error, and names an address on another machine.
     """
 
     def wanted(script) -> bool:
         body = getattr(script, "attributes", {}).get("body") or ""
-        return "THEBE_JS_URL" not in body and "sphinx-thebe" not in str(getattr(script, "filename", script))
+        name = str(getattr(script, "filename", script))
+        return not ("THEBE_JS_URL" in body or "sphinx-thebe" in name or "sphinx_highlight" in name)
 
     context["script_files"] = [script for script in context.get("script_files", []) if wanted(script)]
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if wanted(sheet)]

@@ -22,22 +22,15 @@ def sections(app: Sphinx) -> list[dict]:
     for docname in sorted(texts):
         page, numbers = app.builder.get_target_uri(docname), env.toc_secnumbers.get(docname, {})
         chapter = env.titles[docname].astext()
-        top = True
-        for anchor, title, words in texts[docname]:
-            number = numbers.get("" if top else f"#{anchor}", ())
+        for place, (anchor, title, words) in enumerate(texts[docname]):
+            at = f"#{anchor}" if place else ""  # the first is the page itself
             # A bold term of the glossary is a term; other bold words may be only stressed.
             own = [key for key, (_, where) in terms.get(docname, {}).items() if where == title]
-            entry = {
-                "title": title,
-                "url": page if top else f"{page}#{anchor}",
-                "words": " ".join(words.split()),
-            }
-            entry["number"] = ".".join(map(str, number))
-            entry["chapter"] = "" if top else chapter
-            entry["terms"] = [key for key in own if known & set(glossary_links.spellings(key))]
-            entry["bold"] = [key for key in own if key not in entry["terms"]]
-            found.append(entry)
-            top = False
+            named = [key for key in own if known & set(glossary_links.spellings(key))]
+            entry = {"title": title, "url": page + at, "words": " ".join(words.split())}
+            entry["number"] = ".".join(map(str, numbers.get(at, ())))
+            entry["chapter"] = chapter if place else ""
+            found.append(entry | {"terms": named, "bold": [key for key in own if key not in named]})
     page = app.builder.get_target_uri(glossary_links.GLOSSARY)
     for anchor, (term, words) in getattr(env, "book_definitions", {}).items():
         entry = {"title": term, "url": f"{page}#{anchor}", "words": words}
@@ -53,11 +46,12 @@ def write_index(app: Sphinx, exception) -> None:
     Path(app.outdir, "_static", "sections.js").write_text(f"var bookSections = {text};\n", encoding="utf-8")
 
 
-def begin_without_index(app: Sphinx) -> None:
-    """Sphinx's index of pages is not shipped, so there is none to go on with when only some pages are new."""
-    app.builder.load_indexer = lambda docnames: None
+def without_sphinx_index(app: Sphinx) -> None:
+    """Sphinx is not to index the pages; the page of the search, which it then leaves out, comes from here."""
+    app.builder.search = False
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("builder-inited", begin_without_index)
+    app.connect("builder-inited", without_sphinx_index)
+    app.connect("html-collect-pages", lambda app: [("search", {}, "search.html")])
     app.connect("build-finished", write_index)

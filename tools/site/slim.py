@@ -11,7 +11,7 @@ from pathlib import Path
 
 ICON_RULE = re.compile(r'(?:\.fa-[\w-]+::?before,?)+\{content:"\\[0-9a-f]+ ?"\}')
 UNUSED = ("scripts/*.map", "styles/*.map", "scripts/fontawesome.js*", "vendor/fontawesome/webfonts/*.ttf")
-UNUSED += ("../searchindex.js", "searchtools.js", "language_data.js")  # the book has a search of its own
+UNUSED += ("searchtools.js", "language_data.js", "sphinx_highlight.js")  # the book has a search of its own
 MATHJAX = (
     "startup.js",
     "core.js",

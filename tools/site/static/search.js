@@ -41,11 +41,9 @@
   function find(query) {
     var phrase = plain(query), words = phrase.split(" ");
     if (!phrase) { return []; }
-    return window.bookSections.map(function (section, place) {
-      return { section: section, score: rank(section, phrase, words), place: place };
-    }).filter(function (hit) { return hit.score; }).toSorted(function (a, b) {
-      return b.score - a.score || a.place - b.place;
-    });
+    return window.bookSections.map(function (section) {
+      return { section: section, score: rank(section, phrase, words) };
+    }).filter(function (hit) { return hit.score; }).toSorted(function (a, b) { return b.score - a.score; });
   }
 
   function element(name, classes, text) {

@@ -10,7 +10,7 @@ accuracy goes on jumping; addition-variants; and dates-file, the file whose repe
 before the split. Models: plain, reversed, peeky (whose questions are reversed, too); those with attention;
 transformer; to find out what matters in a plain one, padding (it is read like any character), h-only (the
 cell is not handed over), closed (the forget gates begin half closed) and all-three; and, as controls for the
-peeky one, peeky-unturned (its questions are not reversed), plain-wide and reversed-wide (as many weights).
+peeky one, peeky-unturned (its questions are not reversed) and reversed-wide (as many weights).
 """
 
 from __future__ import annotations
@@ -112,7 +112,6 @@ RECIPES = {
     "reversed": Recipe(plain, reverse=True),
     "peeky": Recipe(peeky, reverse=True),
     "peeky-unturned": Recipe(peeky),
-    "plain-wide": Recipe(wide),
     "reversed-wide": Recipe(wide, reverse=True),
     "padding": Recipe(variant(True, False, False)),
     "h-only": Recipe(variant(False, True, False)),

@@ -7,9 +7,9 @@ minute or two.
 
 Sums, at the settings of ``runs.seq2seq``: ``no-self-attention`` (the words of the question do not see each
 other: the blocks of the encoder have their network only), and ``lstm-warm-up`` (the LSTMs with attention,
-trained as the Transformer is). Dates, a short training of four small blocks in each tower: ``before-none``,
-``before-warm``, ``after-none``, ``after-warm``, which say where the normalization stands and whether the
-learning rate climbs at first, with the peak of the rate behind it, as in ``after-warm-0.008``.
+trained as the Transformer is). Dates, a short training of four small blocks in each tower, with the
+normalization after each sum and a learning rate whose peak is 0.008: ``after-none-0.008``, which begins at
+the peak, and ``after-warm-0.008``, which climbs to it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ from common.training import Trainer
 from runs import leave_if_stopped
 from runs.seq2seq import Recipe, make_task, measure
 
-CLIMB, SHORT, EPOCHS, MEAN_OF = 100, 6400, 4, 10
-"""Of the short trainings: steps of warm-up, dates, epochs, and how many steps make a point of the curve."""
-PEAKS = ("0.004", "0.008")
+PEAK, CLIMB, SHORT, EPOCHS, MEAN_OF = 0.008, 100, 6400, 4, 10
+"""Of the short trainings: rate, steps of warm-up, dates, epochs, how many steps make a point of the curve."""
 
 
 class Nothing(Layer):
@@ -70,11 +69,14 @@ def from_the_top(lr: float, steps: int) -> Callable[[int], float]:
     return lambda step: climbing(max(step, steps - 1))
 
 
-def short(where: str, schedule: Callable[[int], float], seed: int) -> dict[str, Any]:
-    """A short training on dates; the curve is the mean loss of every so many steps."""
+SHORT_RUNS = {"after-none-0.008": from_the_top, "after-warm-0.008": warm_up}
+
+
+def short(schedule: Callable[[int], float], seed: int) -> dict[str, Any]:
+    """A short training on dates, post-norm; the curve is the mean loss of every so many steps."""
     task = make_task("dates")
     rng = np.random.default_rng(seed)
-    model = transformer(len(task.characters), 32, 64, rng, depth=4, norm_first=where == "before")
+    model = transformer(len(task.characters), 32, 64, rng, depth=4, norm_first=False)
     trainer = Trainer(model, Adam(), rng, 1.0, schedule)
     losses = trainer.fit(Shuffled(*task.arrays(task.train[:SHORT]), 64), EPOCHS)
     leave_if_stopped(trainer, EPOCHS)
@@ -83,18 +85,15 @@ def short(where: str, schedule: Callable[[int], float], seed: int) -> dict[str, 
 
 
 def main() -> None:
-    schedules = {"none": from_the_top, "warm": warm_up}
-    places = ("before", "after")
-    names = [f"{where}-{start}-{peak}" for where in places for start in schedules for peak in PEAKS]
+    names = [*LONG, *SHORT_RUNS]
     for choice in sys.argv[1:]:
         name, _, seed = choice.partition(":")
-        if name not in [*LONG, *names] or not seed.isdigit():
-            sys.exit(f"the run is {choice!r}; it should be RUN:SEED, a run of {', '.join([*LONG, *names])}.")
+        if name not in names or not seed.isdigit():
+            sys.exit(f"the run is {choice!r}; it should be RUN:SEED, a run of {', '.join(names)}.")
         if name in LONG:
             result = measure("addition", LONG[name], int(seed))
         else:
-            where, start, peak = name.split("-")
-            result = short(where, schedules[start](float(peak), CLIMB), int(seed))
+            result = short(SHORT_RUNS[name](PEAK, CLIMB), int(seed))
         command = f"python -m runs.transformer {choice}"
         record_run("transformer", name, seed, result=result, seed=int(seed), command=command)
         print(choice, {key: result[key] for key in ("accuracy", "last") if key in result}, flush=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.book import Measured, Plain, table, token_strip
+from common.book import Measured, Plain, low_to_high, table, token_strip
 from common.book.tables import shade
 
 
@@ -81,3 +81,9 @@ def test_plain_text_is_shown_character_by_character(text):
 def test_a_table_that_does_not_fit_its_header_is_refused(rows, header):
     with pytest.raises(ValueError, match=r"the table has|row 0 has 2 cells"):
         table(rows, header)
+
+
+def test_a_range_of_runs_is_one_number_where_its_ends_read_alike():
+    assert low_to_high([0.31, 0.25, 0.5], ".2f") == "0.25 to 0.50"
+    assert low_to_high([99.99, 100.0], ".1f") == "100.0"
+    assert low_to_high([3], "d") == "3"

@@ -12,7 +12,7 @@ from common.book.measured import measured
 from common.book.player import play
 from common.book.results import recorded
 from common.book.scale import scale
-from common.book.tables import Measured, Plain, table, token_strip
+from common.book.tables import Measured, Plain, low_to_high, table, token_strip
 
 __all__ = [
     "CLASSES",
@@ -21,6 +21,7 @@ __all__ = [
     "Measured",
     "Plain",
     "check_answer",
+    "low_to_high",
     "measured",
     "near",
     "play",

@@ -102,6 +102,13 @@ class Measured:
         self.text = f"{value:{format}}" if is_number(value) else str(value)
 
 
+def low_to_high(values: Iterable[float], format: str) -> str:
+    """The lowest and the highest of several runs as text; one number where they read alike."""
+    values = list(values)
+    low, high = f"{min(values):{format}}", f"{max(values):{format}}"
+    return low if low == high else f"{low} to {high}"
+
+
 def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     """An HTML table, for ``common.book.show``, or as a frame of ``common.book.play``.
 

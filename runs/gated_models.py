@@ -18,20 +18,19 @@ import numpy as np
 from common.batches import InOrder
 from common.book.results import record_run
 from common.datasets import load_reviews
-from common.layers import GRU, LSTM, RNN, count_parameters
+from common.layers import count_parameters
 from common.metrics import perplexity
-from common.models.language_model import LanguageModel
 from common.optimizers import SGD
 from common.schedules import linear_decay
 from common.training import Trainer
 from runs import leave_if_stopped
+from runs.language_models import build
 
 RESULTS = "gated_models"
-SEEDS, T, N, H = (1, 2, 3), 35, 20, 100
-LAYERS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
+SEEDS, T = (1, 2, 3), 35
 
-BRIEF = {"epochs": 3, "lr": 20.0, "layer": "LSTM"}
-FULL = {"epochs": 10, "lr": 20.0, "layer": "LSTM", "dropout": 0.3, "variational": True, "tied": True}
+BRIEF = {"H": 100, "N": 20, "epochs": 3, "lr": 20.0, "layer": "LSTM"}
+FULL = BRIEF | {"epochs": 10, "dropout": 0.3, "variational": True, "tied": True}
 PLAIN = {"dropout": 0.0, "variational": False, "tied": False}
 COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
     "layers": {
@@ -66,19 +65,13 @@ def slice_of_reviews() -> tuple[int, list[np.ndarray]]:
     return len(vocabulary), np.split(text[:140_000], [100_000, 120_000])
 
 
-def build(settings: dict[str, Any], V: int, rng: np.random.Generator) -> LanguageModel:
-    """The model that some settings describe."""
-    names = ("depth", "dropout", "variational", "tied")
-    options = {name: settings[name] for name in names if name in settings}
-    return LanguageModel(V, H, H, rng, LAYERS[settings["layer"]], **options)
-
-
 def train(settings: dict[str, Any], V: int, texts: list[np.ndarray], seed: int) -> dict[str, float]:
     """Train one model; return its perplexities."""
     text, valid, test = texts
     rng = np.random.default_rng(seed)
-    model = build(settings, V, rng)
-    blocks, epochs, lr = InOrder(text, N, T), settings["epochs"], settings["lr"]
+    model = build(V, settings, rng)
+    N, epochs, lr = settings["N"], settings["epochs"], settings["lr"]
+    blocks = InOrder(text, N, T)
     schedule = linear_decay(lr, epochs * len(blocks), 0.3)
     trainer = Trainer(model, SGD(lr), rng, max_grad_norm=0.25, schedule=schedule)
     trainer.fit(blocks, epochs)
@@ -93,8 +86,8 @@ def train(settings: dict[str, Any], V: int, texts: list[np.ndarray], seed: int) 
 def compare(name: str, label: str, V: int, texts: list[np.ndarray]) -> None:
     """Train one model of a comparison with each seed, and record what was measured."""
     settings = COMPARISONS[name][label]
-    begin, result = time.process_time(), {"settings": {"H": H, "N": N} | settings}
-    result["parameters"] = count_parameters(build(settings, V, np.random.default_rng(SEEDS[0])))
+    begin, result = time.process_time(), {"settings": settings}
+    result["parameters"] = count_parameters(build(V, settings, np.random.default_rng(SEEDS[0])))
     for seed in settings.get("seeds", SEEDS):
         try:
             values = train(settings, V, texts, seed)

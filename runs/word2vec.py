@@ -114,6 +114,12 @@ def quality(vectors: WordVectors) -> dict[str, Any]:
     }
 
 
+def in_short(result: dict[str, Any]) -> list[float]:
+    """Of what ``quality`` found, the three numbers that a run prints."""
+    similar = [result[name]["spearman"] for name in ("wordsim353", "simlex999")]
+    return [round(value, 3) for value in (*similar, result["analogies"]["all"]["accuracy"])]
+
+
 def wordsim_over_seeds(ours: str, peer: str) -> dict[str, Any]:
     """What was recorded of two methods: WordSim-353 for each seed, and when."""
     results = recorded(NAME)
@@ -140,10 +146,7 @@ def main() -> None:
             command=f"python -m runs.word2vec {choice}",
             passes=PASSES,
         )
-        similar = [round(result[name]["spearman"], 3) for name in ("wordsim353", "simlex999")]
-        print(
-            choice, *similar, round(result["analogies"]["all"]["accuracy"], 3), f"{seconds:.0f} s", flush=True
-        )
+        print(choice, *in_short(result), f"{seconds:.0f} s", flush=True)
         if folder := os.environ.get("KEEP_VECTORS"):
             vectors.save(os.path.join(folder, f"{method}-{seed or 1}.npz"))
 

@@ -18,7 +18,7 @@ import numpy as np
 from common.book.results import record_run
 from common.vectors import SkipGram, WordVectors
 from common.vectors.word2vec import keep_probability
-from runs.word2vec import DIMENSION, NEGATIVES, PASSES, WINDOW, corpus, quality
+from runs.word2vec import DIMENSION, NEGATIVES, PASSES, WINDOW, corpus, in_short, quality
 
 NAME = "word2vec_settings"
 SETTINGS: dict[str, dict[str, float]] = {
@@ -66,9 +66,7 @@ def main() -> None:
         result: dict[str, Any] = quality(vectors) | effort
         command = f"python -m runs.word2vec_settings '{choice}'"
         record_run(NAME, setting, seed, result=result, seed=int(seed), command=command)
-        similar = [round(result[name]["spearman"], 3) for name in ("wordsim353", "simlex999")]
-        accuracy = round(result["analogies"]["all"]["accuracy"], 3)
-        print(choice, *similar, accuracy, f"{effort['processor_seconds']:.0f} s", flush=True)
+        print(choice, *in_short(result), f"{effort['processor_seconds']:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

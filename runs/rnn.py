@@ -5,8 +5,8 @@
 trains one network after the other, and adds what it measured to data/results/rnn.json. The name together,
 without a seed, measures what two models are worth together, and recall the text of letters and dots.
 
-Names: rnn, the network of the chapter; window-3, window-5, window-10, the same network with a window of so
-many words in place of the recurrence; reset and shuffled, the RNN when its state is set to zero before each
+Names: rnn, the network of the chapter; window-5, the same network with a window of five words in place of
+the recurrence; reset and shuffled, the RNN when its state is set to zero before each
 block, and when the blocks are read in a random order. All read the same words three times, 200 between two
 updates, with the same optimizer and the same learning rates. The probabilities that a run gives to the test
 text are kept in data/cache/rnn.
@@ -264,7 +264,7 @@ def main() -> None:
         command = f"python -m runs.rnn {choice}"
         if name in whole:
             record_run(NAME, name, result=whole[name](), seed=0, command=command)
-        elif name in ("rnn", "reset", "shuffled", "window-3", "window-5", "window-10") and seed.isdigit():
+        elif name in ("rnn", "reset", "shuffled", "window-5") and seed.isdigit():
             result = train(name, int(seed))
             record_run(NAME, name, seed, result=result, seed=int(seed), command=command)
             print(choice, f"{result['test_perplexity']:.2f}, {result['seconds']:.0f} s", flush=True)

@@ -70,7 +70,16 @@ print(refused, "of", len(attempts))
 
 def test_layers_functions_and_optimizers_run_on_the_stand_in():
     # --noconftest: tests/conftest.py clears BOOK_DEVICE, which is what this run is about.
-    names = ("layers", "recurrent", "attention", "protocol", "functions", "row_gradient", "optimizers")
+    names = (
+        "layers",
+        "recurrent",
+        "attention",
+        "protocol",
+        "normalization",
+        "functions",
+        "row_gradient",
+        "optimizers",
+    )
     files = [f"tests/test_{name}.py" for name in names]
     done = python(
         *("-m", "pytest", "-q", "--noconftest", *files),

@@ -5,7 +5,7 @@ import pytest
 
 from common.gradient_check import check_layer
 from common.initializers import he
-from common.layers import GRU, LSTM, RNN, Tanh
+from common.layers import GRU, LSTM, RNN, Tanh, held
 from common.layers.make import Make
 from common.layers.sequential import Sequential
 
@@ -38,9 +38,11 @@ def test_everything_is_of_one_type():
         make.embedding(5, 4),
         make.recurrent(GRU, 4, 2),
         make.layer_norm(4),
+        make.batch_norm(4),
         make.attention(4, heads=2),
     ]
-    assert {param.dtype for layer in layers for param in layer.params} == {np.dtype(np.float16)}
+    arrays = [array for layer in layers for array in (*layer.params, *held(layer, carried=False).values())]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float16)}
 
 
 def test_the_same_generator_gives_the_same_weights():
@@ -54,6 +56,7 @@ def test_the_same_generator_gives_the_same_weights():
         (lambda make: make.affine(0, 3), "D is 0; it should be a whole number, at least 1."),
         (lambda make: make.embedding(3, -1), "D is -1; it should be a whole number, at least 1."),
         (lambda make: make.recurrent(LSTM, 3, 2.5), "H is 2.5; it should be a whole number, at least 1."),
+        (lambda make: make.batch_norm(0), "D is 0; it should be a whole number, at least 1."),
         (lambda make: make.attention(4, heads=3), "heads is 3; it should be a whole number that divides 4."),
     ],
 )

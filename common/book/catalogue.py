@@ -294,6 +294,14 @@ def heads(d: Draw, D: int, scale: float, causal: bool = False) -> layers.MultiHe
     return layers.MultiHeadAttention(query, key, value, out, heads=2 if D < 64 else 8, causal=causal)
 
 
+def rested(d: Draw, D: int) -> layers.BatchNorm:
+    """Batch normalization that is not in training, as it may be after some batches."""
+    layer = layers.BatchNorm(d.floats(D), d.floats(D))
+    layer.training = False
+    layer.running_mean, layer.running_variance = d.floats(D), xp.exp(d.floats(D))
+    return layer
+
+
 ENTRIES = [
     Entry(
         layers.MatMul,
@@ -841,6 +849,63 @@ ENTRIES = [
         },
         torch="F.layer_norm(x[0], p[0].shape, p[0], p[1], layer.epsilon)",
         timed=lambda d: (layers.LayerNorm(d.floats(256), d.floats(256)), [d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.BatchNorm,
+        formula=r"y = g \odot \frac{x - \bar{x}}{\sqrt{\overline{(x - \bar{x})^2} + \epsilon}} + b, "
+        r"\quad \text{means over all rows}",
+        shapes="x (…, D), g and b (D) → y (…, D)",
+        source="Ioffe2015",
+        examples={
+            "(N, D)": lambda d: (layers.BatchNorm(d.floats(4), d.floats(4)), [d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.BatchNorm(d.floats(4), d.floats(4)), [d.floats(2, 3, 4)]),
+            "not training": lambda d: (rested(d, 4), [d.floats(5, 4)]),
+            "not training, one row": lambda d: (rested(d, 4), [d.floats(1, 4)]),
+        },
+        bad={
+            "size": (
+                lambda layer, d: layer.forward(d.floats(2, 3)),
+                "x has shape (2, 3); it should be (..., 4)",
+            ),
+            "one row": (
+                lambda layer, d: layer.forward(d.floats(1, 4)),
+                "x has shape (1, 4); in training it should have at least 2 rows: one row is its own mean",
+            ),
+            "one row, no batch": (
+                lambda layer, d: layer.forward(d.floats(4)),
+                "x has shape (4,); in training it should have at least 2 rows",
+            ),
+            "no row": (
+                lambda layer, d: layer.forward(d.floats(3, 0, 4)),
+                "x has shape (3, 0, 4); in training it should have at least 2 rows",
+            ),
+            "integers": (
+                lambda layer, d: layer.forward(d.ids(4, 5, 4)),
+                "x holds int64; it should hold floats",
+            ),
+            "type": (
+                lambda layer, d: layer.forward(d.floats(5, 4).astype(np.float32)),
+                "x is float32 and the weights are float64; both should be of one type",
+            ),
+            "bias": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(3)),
+                "bias has shape (3,); it should be (4,)",
+            ),
+            "gain": (
+                lambda layer, d: layers.BatchNorm(d.floats(4, 4), d.floats(4)),
+                "gain has shape (4, 4); it should have one",
+            ),
+            "momentum": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(4), momentum=1.5),
+                "momentum is 1.5; it should be at least 0 and below 1",
+            ),
+            "epsilon": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(4), epsilon=0),
+                "epsilon is 0; it should be a positive number",
+            ),
+        },
+        torch="batch_norm(layer, *p, x[0])",
+        timed=lambda d: (layers.BatchNorm(d.floats(256), d.floats(256)), [d.floats(128, 256)]),
     ),
     Entry(
         layers.PositionalEncoding,

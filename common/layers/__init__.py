@@ -19,7 +19,7 @@ from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
 from common.layers.make import Make
-from common.layers.normalization import LayerNorm
+from common.layers.normalization import BatchNorm, LayerNorm
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN
 from common.layers.sequential import Sequential
@@ -32,6 +32,7 @@ __all__ = [
     "Affine",
     "AffineSoftmaxWithLoss",
     "Attention",
+    "BatchNorm",
     "Bidirectional",
     "Dropout",
     "Embedding",

@@ -12,7 +12,7 @@ from common.initializers import gaussian, xavier, zeros
 from common.layers.attention import MultiHeadAttention
 from common.layers.dense import Affine, MatMul
 from common.layers.embedding import Embedding
-from common.layers.normalization import LayerNorm
+from common.layers.normalization import BatchNorm, LayerNorm
 from common.layers.recurrent import LSTM, Recurrent
 from common.support.require import require_counts, require_generator
 
@@ -72,6 +72,12 @@ class Make:
         """Gains 1 and biases 0: nothing but the normalization, at first."""
         require_counts(D=D)
         return LayerNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype))
+
+    def batch_norm(self, D: int, momentum: float = 0.1) -> BatchNorm:
+        """Gains 1 and biases 0; the running mean 0 and variance 1, of which each batch replaces the share
+        ``momentum``."""
+        require_counts(D=D)
+        return BatchNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype), momentum)
 
     def attention(self, D: int, heads: int, causal: bool = False) -> MultiHeadAttention:
         """Four layers (D, D), all with weights of variance ``1 / D``."""

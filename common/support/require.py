@@ -45,6 +45,15 @@ def require_vectors(name: str, x: Array, weights: Array) -> None:
     require_last_axis(name, x, len(weights))
 
 
+def require_rows(name: str, x: Array, least: int) -> None:
+    """Raise ValueError if ``x`` (..., D) has too few rows, over all leading axes, for statistics of them."""
+    if math.prod(x.shape[:-1]) < least:
+        raise ValueError(
+            f"{name} has shape {x.shape}; in training it should have at least {least} rows: one row is its "
+            "own mean, and nothing of it would be left."
+        )
+
+
 def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless ``x`` has exactly this shape."""
     require_array(name, x)

@@ -59,6 +59,14 @@ def multi_head(layer, params, xs, memory=None, mask=None):
     )[0].transpose(0, 1)
 
 
+def batch_norm(layer, gain, bias, x):
+    """PyTorch's function wants (n, D), and changes the running mean and variance that it is given."""
+    running = [torch.from_numpy(a.copy()) for a in (layer.running_mean, layer.running_variance)]
+    return F.batch_norm(
+        x.flatten(0, -2), *running, gain, bias, layer.training, layer.momentum, layer.epsilon
+    ).reshape(x.shape)
+
+
 def look(scale, queries, hs, mask=None):
     """Dot-product attention; a mask (N, Tk) holds for all queries."""
     mask = mask[:, None] if mask is not None and mask.ndim == 2 else mask
@@ -297,6 +305,22 @@ def make_layer(layer_class):
     return max(gaps.values())
 
 
+def make_running():
+    """What PyTorch's batch normalization keeps of three batches, and what it then makes of one row."""
+    rng, norm, stored = np.random.default_rng(1984), torch.nn.BatchNorm1d(3).double(), {}
+    for i, n in enumerate((2, 5, 7)):
+        x = 2 * rng.standard_normal((n, 3)) + 1
+        norm(torch.from_numpy(x))
+        stored[f"input {i}"] = x
+        stored |= {
+            f"mean {i}": norm.running_mean.numpy().copy(),
+            f"variance {i}": norm.running_var.numpy().copy(),
+        }
+    row = rng.standard_normal((1, 3))
+    stored |= {"row": row, "output": norm.eval()(torch.from_numpy(row)).detach().numpy()}
+    np.savez_compressed(GOLDEN / "running.npz", **stored)
+
+
 def make_transformer():
     stored = {}
     for title, block, inputs in blocks():
@@ -317,7 +341,7 @@ def make_optimizers():
 
 def main() -> None:
     layers = {c.__name__: partial(make_layer, c) for c in layer_classes()}
-    others = {"transformer": make_transformer, "optimizers": make_optimizers}
+    others = {"transformer": make_transformer, "optimizers": make_optimizers, "running": make_running}
     wanted = sys.argv[1:] or [*layers, *others]
     if unknown := [name for name in wanted if name not in layers | others]:
         sys.exit(f"NAME is {' '.join(unknown)}; it should be one of {', '.join(layers | others)}.")

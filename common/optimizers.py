@@ -4,6 +4,23 @@ Each rule is written once, number by number, on a weight, its gradient and what 
 past. ``Optimizer`` applies it in place to whole arrays, or, when the gradient is a ``RowGradient``, to the
 touched rows alone.
 
+All have one form, ``W -= lr * direction / size``, number by number. They differ in what they take for both:
+
+========  ========================================  ====================================
+rule      direction                                 size
+========  ========================================  ====================================
+SGD       ``g``                                     1
+Momentum  ``m = momentum * m + g``                  1
+Nesterov  ``momentum * m + g``, with the new ``m``  1
+AdaGrad   ``g``                                     root of the sum of ``g²`` so far
+RMSprop   ``g``                                     root of the running mean of ``g²``
+Adam      the running mean of ``g``                 root of the running mean of ``g²``
+========  ========================================  ====================================
+
+Momentum and Nesterov keep ``v = -lr * m``, so that a new ``lr`` bears on the gradients to come and not on
+those that are in ``m`` already. The running means begin at 0; Adam makes up for that. ``epsilon`` is added
+to each root, so that it is not 0.
+
 **Rows that a batch did not touch do not move.** For SGD and AdaGrad that is exactly what the full gradient,
 zeros included, would do. For the others it is a choice: with the full gradient, momentum would carry a row
 onwards and the averages of RMSprop and Adam would fade in steps in which its word did not occur. Here such a

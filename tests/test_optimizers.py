@@ -27,6 +27,37 @@ def test_five_steps_are_those_of_pytorch(make):
         np.testing.assert_allclose(to_numpy(W), expected, rtol=1e-10, atol=1e-12)
 
 
+def directions_and_sizes(name, grads):
+    """What the rule of this name takes for the direction and for the size at each step, by its definition.
+
+    Sums and means over all gradients so far, where the rule has one that it carries on.
+    """
+    for t in range(1, len(grads) + 1):
+        g, past, back = grads[t - 1], grads[:t], np.arange(t)[::-1][:, None]  # how many steps ago
+        if name in ("Momentum", "Nesterov"):
+            m = (0.9**back * past).sum(axis=0)
+            yield (m if name == "Momentum" else g + 0.9 * m), 1.0
+        elif name == "AdaGrad":
+            yield g, np.sqrt((past**2).sum(axis=0)) + 1e-10
+        elif name == "RMSprop":  # from 0, and nothing makes up for it
+            yield g, np.sqrt((0.01 * 0.99**back * past**2).sum(axis=0)) + 1e-8
+        elif name == "Adam":  # dividing by the sum of the weights is the correction
+            m = np.average(past, axis=0, weights=(0.9**back)[:, 0])
+            yield m, np.sqrt(np.average(past**2, axis=0, weights=(0.999**back)[:, 0])) + 1e-8
+        else:
+            yield g, 1.0
+
+
+@pytest.mark.parametrize("make", [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam])
+def test_all_have_one_form(make):
+    lr, grads = 0.1, to_numpy(normal(8, 4, seed=3))
+    expected, W, optimizer = to_numpy(normal(4)).copy(), normal(4), make(lr)
+    for g, (direction, size) in zip(grads, directions_and_sizes(make.__name__, grads)):
+        expected -= lr * direction / size
+        optimizer.update([W], [xp.asarray(g)])
+        np.testing.assert_allclose(to_numpy(W), expected, rtol=1e-12)
+
+
 def test_nesterov_takes_the_gradient_where_the_ball_is_about_to_be():
     # Written as Nesterov meant it: theta is where the ball is, the gradient is taken ahead of it. The array
     # that the optimizer moves is the point ahead. With the updated velocity in the expanded form, this fails.

@@ -252,7 +252,9 @@ def test_what_the_user_has_set_leads_nowhere(monkeypatch, tmp_path):
     monkeypatch.setattr(
         environment, "run", lambda command, name, **more: given.append(environment.clean_environment(**more))
     )
-    environment.pip("x")
+    environment.pip("download", "x")
+    assert given.pop()["PIP_PROXY"] == "of download"
+    environment.pip("install", "x")
     (seen,) = given
     assert "PYTHONPATH" not in seen and seen["PYTHONNOUSERSITE"] == "1"
     kept = {name: value for name, value in seen.items() if name.startswith("PIP_")}

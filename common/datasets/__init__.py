@@ -1,4 +1,4 @@
-"""The texts of the book, and how to load them. Nothing is loaded or downloaded on import.
+"""The texts and pictures of the book, and how to load them. Nothing is loaded or downloaded on import.
 
 A loader touches no random number generator and keeps nothing between calls. ``files`` says where a file comes
 from, and checks it.
@@ -7,6 +7,7 @@ from, and checks it.
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
 from common.datasets.entities import load_wikigold
 from common.datasets.files import DATA, DataError
+from common.datasets.images import Images, Split, load_mnist
 from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
 from common.datasets.reviews import Reviews, load_reviews, review_texts
 from common.datasets.tatoeba import load_tatoeba
@@ -15,8 +16,10 @@ from common.datasets.treebank import load_ptb
 __all__ = [
     "DATA",
     "DataError",
+    "Images",
     "Reviews",
     "Sentences",
+    "Split",
     "Task",
     "Verse",
     "additions",
@@ -25,6 +28,7 @@ __all__ = [
     "load_addition",
     "load_bible_pairs",
     "load_dates",
+    "load_mnist",
     "load_ptb",
     "load_reviews",
     "load_tatoeba",

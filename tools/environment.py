@@ -287,7 +287,10 @@ def fetch(requirement, folder):
 def pip(action, *arguments):
     """Run the environment's own `pip install` or `pip download`; of pip's settings only SOURCES reach it."""
     command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", action, "--quiet"]
-    run(command + list(arguments), "pip " + action, **dict(pip_settings(action), PIP_CONFIG_FILE=os.devnull))
+    settings = dict(pip_settings(action), PIP_CONFIG_FILE=os.devnull)
+    if action == "download":
+        settings.setdefault("PIP_RETRIES", "1")  # the book works without: whoever is offline need not wait
+    run(command + list(arguments), "pip " + action, **settings)
 
 
 def pip_settings(action):
@@ -334,7 +337,8 @@ def run(command, name, **variables):
     if done.returncode == 0:
         return
     text = done.stdout.decode("utf-8", "replace").strip()
-    print("\n".join(text.splitlines()[-12:]), file=sys.stderr)
+    said = [line for line in text.splitlines() if not line.startswith("WARNING: Retrying")]
+    print("\n".join(said[-12:]), file=sys.stderr)
     for pattern, sentence in TROUBLE.items():
         if re.search(pattern, text):
             raise Failure(sentence + " then run the same command again.")

@@ -1,4 +1,4 @@
-"""The texts of the book: where each file comes from, and how to load it.
+"""The data of the book: where each file comes from, and how to load it.
 
 ``data/registry.json`` says for every file its source, licence, size and sha256. ``path`` looks for a
 file in this order and hands it out only when size and sha256 are right:

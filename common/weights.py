@@ -17,6 +17,7 @@ from common.backend import Array, to_numpy, xp
 from common.layers.base import Layer, held, hold, unique_parameters
 from common.support.files import read_npz, write_npz
 from common.support.require import require_share
+from common.text.subwords import PREFIX, Subwords
 from common.text.vocabulary import lines_to_words, words_to_lines
 
 VOCABULARY = "vocabulary"
@@ -27,7 +28,7 @@ def save_weights(
     path: str | os.PathLike,
     model: Layer,
     dtype: str | type | None = None,
-    vocabulary: Iterable[str] | None = None,
+    vocabulary: Iterable[str] | Subwords | None = None,
 ) -> None:
     """Save the weights of a layer or model under their names, a shared weight once, and its ``buffers``.
 
@@ -41,9 +42,9 @@ def save_weights(
     model : Layer
     dtype : float type, optional
         Type to store weights, for instance ``"float16"``: half the bytes, and about 3 digits instead of 7.
-    vocabulary : words in the order of their ids, optional
+    vocabulary : words in the order of their ids, or Subwords, optional
         Kept in the same file, so that nobody has to find out which words the model knows; see
-        ``load_vocabulary``.
+        ``load_vocabulary`` and ``Subwords.load``.
 
     Raises
     ------
@@ -52,7 +53,9 @@ def save_weights(
     """
     buffers = held(model, carried=False)
     arrays = {name: to_numpy(array) for name, array in buffers.items() if array is not None}
-    if vocabulary is not None:
+    if isinstance(vocabulary, Subwords):
+        arrays.update(vocabulary.arrays())
+    elif vocabulary is not None:
         arrays[VOCABULARY] = words_to_lines(vocabulary)
     for name, param in named_weights(model).items():
         array = to_numpy(param)
@@ -82,7 +85,7 @@ def load_weights(path: str | os.PathLike, model: Layer) -> None:
         The file is damaged, lacks a weight, has one that the model lacks, or has one of another shape.
     """
     arrays, buffers, source = read_npz(path), held(model, carried=False), f"{path}"
-    arrays.pop(VOCABULARY, None)
+    arrays = {name: a for name, a in arrays.items() if name != VOCABULARY and not name.startswith(PREFIX)}
     kept = {name: arrays.pop(name) for name in buffers if name in arrays}
     lost = [name for name, array in buffers.items() if array is not None and name not in kept]
     if lost:

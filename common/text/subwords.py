@@ -41,6 +41,9 @@ _SHOWN = [*range(33, 127), *range(161, 173), *range(174, 256)]
 GPT2_BYTES = bytes(_SHOWN + [byte for byte in range(256) if byte not in _SHOWN])
 """The bytes in GPT-2's order: first those that are a sign that can be seen, then the others."""
 
+PREFIX = "subwords."
+"""With this the names begin of what is kept of ``Subwords`` in an ``.npz`` file."""
+
 LARGEST = 0x10FFFF
 """The largest number of a character, and so of a token."""
 
@@ -412,9 +415,9 @@ class Subwords:
         """All that it takes to make this vocabulary again, as plain arrays for an ``.npz``."""
         type_ = np.uint16 if len(self) <= 2**16 else np.uint32
         return {
-            "subwords.merges": self.merges.astype(type_),
-            "subwords.special": words_to_lines(self.special),
-            "subwords.alphabet": np.frombuffer(self.alphabet, np.uint8),
+            f"{PREFIX}merges": self.merges.astype(type_),
+            f"{PREFIX}special": words_to_lines(self.special),
+            f"{PREFIX}alphabet": np.frombuffer(self.alphabet, np.uint8),
         }
 
     def save(self, path: str | os.PathLike) -> None:
@@ -434,9 +437,7 @@ class Subwords:
         """
         arrays = read_npz(path)
         try:
-            merges, special, alphabet = (
-                arrays[f"subwords.{name}"] for name in ("merges", "special", "alphabet")
-            )
+            merges, special, alphabet = (arrays[PREFIX + name] for name in ("merges", "special", "alphabet"))
         except KeyError:
             raise ValueError(f"{path} holds no subwords; it should be saved with them.") from None
         return cls(merges, lines_to_words(special) if special.size else (), alphabet.tobytes())

@@ -30,8 +30,8 @@ def reviews() -> list[str]:
     return load_reviews().texts
 
 
-def megabytes(texts: list[str]) -> float:
-    return sum(len(text.encode()) for text in texts) / 1e6
+def kilobytes(texts: list[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / 1e3
 
 
 def learn(texts: list[str]) -> Any:
@@ -61,7 +61,7 @@ def side(learner: Callable[[list[str]], Any]) -> Callable[[], Callable[[], float
 
     def prepare() -> Callable[[], float]:
         texts = reviews()
-        amount = megabytes(texts)
+        amount = kilobytes(texts)
 
         def work() -> float:
             learner(texts)
@@ -74,7 +74,7 @@ def side(learner: Callable[[list[str]], Any]) -> Callable[[], Callable[[], float
 
 def encode() -> Callable[[], float]:
     subwords, texts = learn(reviews()), reviews()[:TEXTS_ENCODED]
-    amount = megabytes(texts)
+    amount = kilobytes(texts)
 
     def work() -> float:
         subwords._written.clear()  # as if it had seen no text yet
@@ -86,7 +86,7 @@ def encode() -> Callable[[], float]:
 
 def peer_encode() -> Callable[[], float]:
     tokenizer, texts = peer_learn(reviews()), reviews()[:TEXTS_ENCODED]
-    amount = megabytes(texts)
+    amount = kilobytes(texts)
 
     def work() -> float:
         tokenizer.encode_batch(texts)
@@ -115,7 +115,7 @@ def report_learn() -> dict[str, Any]:
         raise AssertionError(f"of {MERGES} merges, only {same} are the same.")
     return {
         "the same merges": same,
-        "MB of text": round(megabytes(texts), 1),
+        "MB of text": round(kilobytes(texts) / 1e3, 1),
         "seconds of CPU": round(seconds, 1),
         "peak memory (GiB)": round(peak, 2),
     }
@@ -133,14 +133,14 @@ def report_encode() -> dict[str, Any]:
     return {
         "tokens": len(tokens),
         "characters a token": round(sum(map(len, texts)) / len(tokens), 3),
-        "bytes a token": round(1e6 * megabytes(texts) / len(tokens), 3),
+        "bytes a token": round(1e3 * kilobytes(texts) / len(tokens), 3),
     }
 
 
 BENCHMARKS = [
     Benchmark(
         name="subwords-learn",
-        unit="MB",
+        unit="kB",
         ours=side(learn),
         peer=side(peer_learn),
         against="tokenizers",
@@ -150,7 +150,7 @@ BENCHMARKS = [
     ),
     Benchmark(
         name="subwords-encode",
-        unit="MB",
+        unit="kB",
         ours=encode,
         peer=peer_encode,
         against="tokenizers",

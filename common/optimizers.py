@@ -1,4 +1,4 @@
-"""How weights move: six rules that turn a gradient into a step downhill.
+"""How weights move: seven rules that turn a gradient into a step downhill.
 
 Each rule is written once, number by number, on a weight, its gradient and what the rule remembers of the
 past. ``Optimizer`` applies it in place to whole arrays, or, when the gradient is a ``RowGradient``, to the
@@ -238,6 +238,38 @@ class Adam(Optimizer):
         v += (1 - self.beta2) * (grad * grad - v)
         rate = float(self.lr) / (1 - self.beta1**self.steps)
         param -= rate * m / root(v / (1 - self.beta2**self.steps), self.epsilon)
+
+
+class AdamW(Adam):
+    """Adam, and all weights of a matrix a little smaller at each step: ``W *= 1 - lr * weight_decay``
+    [Loshchilov2019]_.
+
+    A term ``weight_decay * W²/2`` in the loss would do that to SGD. Adam would divide its gradient by the
+    size of all others, and weights that see large gradients would hardly decay; so the decay stands beside
+    the gradient here, and not in it.
+
+    Only arrays of two or more axes decay: matrices, embeddings. Biases, gains and single numbers do not;
+    they are few, and there is no reason why a gain of 1 should tend to 0.
+    """
+
+    weight_decay: float
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon)
+        require_shares(weight_decay=weight_decay)
+        self.weight_decay = weight_decay
+
+    def rule(self, param: Array, grad: Array, m: Array, v: Array) -> None:
+        if param.ndim > 1:
+            param *= 1 - float(self.lr) * self.weight_decay
+        super().rule(param, grad, m, v)
 
 
 def root(x: Array, epsilon: float) -> Array:

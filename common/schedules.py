@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from common.support.require import require_count, require_positive, require_share
@@ -49,3 +50,34 @@ def warm_up(lr: float, steps: int) -> Callable[[int], float]:
     require_positive("lr", lr)
     require_count("steps", steps)
     return lambda step: lr * min((step + 1) / steps, (steps / (step + 1)) ** 0.5)
+
+
+def cosine(lr: float, steps: int, rise: int = 0, lowest: float = 0.0) -> Callable[[int], float]:
+    """A schedule: up to ``lr`` in a straight line, then down along half a wave of the cosine
+    [Loshchilov2017]_.
+
+    It stays long near ``lr``, where most is learned, and long near the end, where the weights settle.
+
+    Parameters
+    ----------
+    lr : float
+    steps : int
+        How many updates there will be; later ones have the lowest rate.
+    rise : int
+        So many of them go up, from 0 to below ``steps``.
+    lowest : float
+        The share of ``lr`` that is left at the end, from 0 to below 1.
+    """
+    require_positive("lr", lr)
+    require_count("steps", steps)
+    require_share("lowest", lowest)
+    if not isinstance(rise, int) or not 0 <= rise < steps:
+        raise ValueError(f"rise is {rise!r}; it should be a whole number from 0 to below steps, {steps}.")
+
+    def rate(step: int) -> float:
+        if step < rise:
+            return lr * (step + 1) / rise
+        way = min(1.0, (step - rise) / (steps - rise))
+        return lr * (lowest + (1 - lowest) * (1 + math.cos(math.pi * way)) / 2)
+
+    return rate

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
+from common.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
 from common.support.row_gradient import RowGradient
 from tests.golden.reference import GOLDEN
 from tests.helpers import bad_input, normal
 
-ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
+ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW]
 
 
 def test_every_optimizer_is_tested():
-    assert set(Optimizer.__subclasses__()) == set(ALL)
+    found = {c for base in (Optimizer, *Optimizer.__subclasses__()) for c in base.__subclasses__()}
+    assert found == set(ALL)
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -138,6 +139,35 @@ def test_gradients_are_left_as_they_are(make):
     assert np.array_equal(to_numpy(grad), before)
 
 
+def test_adamw_shrinks_matrices_and_nothing_else():
+    # Without a gradient Adam stands still, so what moves is the decay: by lr * weight_decay, for matrices.
+    params = [xp.ones((3, 2)), xp.ones(3), xp.ones(()), xp.ones((2, 2, 2))]
+    optimizer = AdamW(0.1, weight_decay=0.5)
+    optimizer.update(params, [xp.zeros(p.shape) for p in params])
+    for param, left in zip(params, (0.95, 1, 1, 0.95)):
+        np.testing.assert_allclose(to_numpy(param), np.full(param.shape, left), rtol=1e-15)
+
+
+def test_adamw_decays_all_weights_alike_and_an_l2_term_under_adam_does_not():
+    # One weight sees gradients a thousand times larger. Decay pulls both by the same share; the L2 term is
+    # divided by the size of the gradients, and the weight with the large ones hardly feels it.
+    def pull(optimizer, l2):
+        ends = []
+        for factor in (0, 1):  # without the pull, and with it
+            W = xp.ones((1, 2))
+            rule = optimizer(factor)
+            for step in range(50):
+                grad = xp.asarray([[1.0, 1000.0]]) * (-1) ** step
+                rule.update([W], [grad + factor * l2 * W])
+            ends.append(to_numpy(W)[0])
+        return ends[0] - ends[1]
+
+    decoupled = pull(lambda factor: AdamW(0.001, weight_decay=0.5 * factor), 0)
+    l2 = pull(lambda factor: Adam(0.001), 0.5)
+    np.testing.assert_allclose(decoupled[0], decoupled[1], rtol=1e-2)
+    assert l2[0] > 100 * l2[1] > 0
+
+
 def test_the_learning_rate_can_be_changed_on_the_way():
     W, optimizer = xp.ones(2), SGD(1.0)
     optimizer.update([W], [xp.ones(2)])
@@ -149,6 +179,7 @@ def test_the_learning_rate_can_be_changed_on_the_way():
 def test_repr_shows_the_settings():
     assert repr(SGD(0.5)) == "SGD(lr=0.5)"
     assert repr(Adam()) == "Adam(lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"
+    assert repr(AdamW()).endswith("beta2=0.999, epsilon=1e-08, weight_decay=0.01)")
     assert repr(Momentum(0.1)) == "Momentum(lr=0.1, momentum=0.9)"
 
 
@@ -164,6 +195,7 @@ BAD = {
     "lr is -1; it should be a positive number": lambda: AdaGrad(-1),
     "momentum is 1; it should be at least 0 and below 1": lambda: Momentum(0.1, momentum=1),
     "beta2 is 1.5": lambda: Adam(beta2=1.5),
+    "weight_decay is -0.1; it should be at least 0 and below 1": lambda: AdamW(weight_decay=-0.1),
     "grads has 0 entries; it should have 1": lambda: SGD().update([normal(2)], []),
     r"grads\[0\] has shape \(3,\); it should be \(2, 3\)": lambda: SGD().update([normal(2, 3)], [normal(3)]),
     r"grads\[0\] is float64; it should be float32": lambda: SGD().update(

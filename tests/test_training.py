@@ -29,15 +29,16 @@ from common.layers import (
 )
 from common.metrics import perplexity
 from common.models.language_model import LanguageModel
-from common.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
-from common.schedules import cut_short, linear_decay
+from common.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
+from common.schedules import cosine, cut_short, linear_decay
 from common.support.files import read_npz
 from common.support.row_gradient import RowGradient
 from common.training import Trainer, clip_gradients, gradient_norm, train_step
 from common.weights import Averaged, load_weights
+from tests.golden.reference import GOLDEN
 
 ROOT = Path(__file__).resolve().parent.parent
-ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
+ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW]
 
 
 class Net(Model):
@@ -813,6 +814,29 @@ def test_a_schedule_that_is_cut_short_follows_the_long_one_and_ends_at_0():
     assert [short(step) for step in (30, 31, 32, 33, 34, 35)] == [0.5, 0.375, 0.25, 0.125, 0, 0]
     with pytest.raises(ValueError, match="begin is 4 and end is 4; begin should be at least 0 and below end"):
         cut_short(long, 4, 4)
+
+
+def test_cosine_rises_in_a_line_and_falls_as_that_of_pytorch_does():
+    with np.load(GOLDEN / "optimizers.npz") as file:
+        expected = file["cosine"]
+    schedule = cosine(0.1, 40, rise=10, lowest=0.1)
+    np.testing.assert_allclose([schedule(step) for step in range(45)], expected, rtol=1e-12)
+    np.testing.assert_allclose([cosine(1.0, 4)(step) for step in (0, 2, 4)], [1, 0.5, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"lr": 0}, "lr is 0; it should be a positive number"),
+        ({"steps": 0}, "steps is 0; it should be a whole number, at least 1"),
+        ({"rise": 10}, "rise is 10; it should be a whole number from 0 to below steps, 10"),
+        ({"rise": 0.5}, "rise is 0.5; it should be a whole number"),
+        ({"lowest": 1.5}, "lowest is 1.5; it should be at least 0 and below 1"),
+    ],
+)
+def test_cosine_refuses_settings_that_give_no_schedule(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        cosine(**{"lr": 1.0, "steps": 10, **settings})
 
 
 @pytest.mark.parametrize("constant", [-0.1, 1.0])

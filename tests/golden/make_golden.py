@@ -3,8 +3,8 @@
 For each example of each layer in ``common.book.catalogue``, PyTorch's own implementation computes outputs and
 gradients in float64, from the same weights and inputs and from random gradients of the outputs. The tests
 compare with what is stored, and need no PyTorch; how far ours is from it is recorded in
-data/results/layers.json, for the page that shows it. Optimizers are let take five steps. A small Transformer
-is compared as a whole.
+data/results/layers.json, for the page that shows it. Optimizers are let take five steps, and a schedule is
+followed. A small Transformer is compared as a whole.
 """
 
 from __future__ import annotations
@@ -187,6 +187,7 @@ OPTIMIZERS = {
     "AdaGrad": lambda p: torch.optim.Adagrad(p, lr=0.1, eps=1e-10),
     "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.1, alpha=0.99, eps=1e-8),
     "Adam": lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.9, 0.999), eps=1e-8),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01),
 }
 
 
@@ -200,6 +201,21 @@ def five_steps(make, rng):
         optimizer.step()
         after.append(weight.detach().numpy().copy())
     return {"start": start, "grads": grads, "after": np.array(after)}
+
+
+def cosine_rates():
+    """The rates of 45 updates: 10 rise to 0.1, 30 fall to a tenth of it, the last ones stay there."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedules = torch.optim.lr_scheduler
+    rise = schedules.LinearLR(optimizer, start_factor=0.1, total_iters=9)
+    fall = schedules.CosineAnnealingLR(optimizer, T_max=30, eta_min=0.01)
+    stay = schedules.ConstantLR(optimizer, factor=0.1, total_iters=100)
+    both, rates = schedules.SequentialLR(optimizer, [rise, fall, stay], [10, 40]), []
+    for _ in range(45):
+        rates.append(both.get_last_lr()[0])
+        optimizer.step()
+        both.step()
+    return np.array(rates)
 
 
 def blocks():
@@ -336,6 +352,7 @@ def make_optimizers():
         assert hasattr(optimizers, name)
         for key, value in five_steps(make, np.random.default_rng(1984)).items():
             stored[f"{name}/{key}"] = value
+    stored["cosine"] = cosine_rates()
     np.savez_compressed(GOLDEN / "optimizers.npz", **stored)
 
 

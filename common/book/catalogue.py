@@ -380,6 +380,15 @@ ENTRIES = [
         **activation(layers.ReLU),
     ),
     Entry(
+        layers.GELU,
+        formula=r"y = \frac{x}{2} \left( 1 + \tanh \left( \sqrt{2 / \pi} \, "
+        r"(x + 0.044715 \, x^3) \right) \right)",
+        shapes="x (…) → y (…)",
+        source="Hendrycks2016",
+        torch="F.gelu(x[0], approximate='tanh')",
+        **activation(layers.GELU),
+    ),
+    Entry(
         layers.Softmax,
         formula=r"y_k = \frac{e^{x_k}}{\sum_j e^{x_j}}",
         shapes="x (…, V) → y (…, V)",

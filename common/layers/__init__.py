@@ -1,6 +1,6 @@
 """All layers of the book, by kind. See ``base`` for what a layer is."""
 
-from common.layers.activation import ReLU, Sigmoid, Softmax, Tanh
+from common.layers.activation import GELU, ReLU, Sigmoid, Softmax, Tanh
 from common.layers.attention import Attention, MultiHeadAttention
 from common.layers.base import (
     Layer,
@@ -26,6 +26,7 @@ from common.layers.sequential import Sequential
 from common.layers.stack import Bidirectional, Stack
 
 __all__ = [
+    "GELU",
     "GRU",
     "LSTM",
     "RNN",

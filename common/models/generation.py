@@ -18,12 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
-from common.layers.base import evaluating
-from common.models.language_model import LanguageModel
+from common.layers.base import Layer, evaluating
 from common.support.require import require_count, require_float, require_generator
 
 
@@ -131,7 +131,7 @@ def choose(
 
 
 def continue_text(
-    model: LanguageModel,
+    model: Layer,
     ids: Sequence[int] | Array,
     length: int,
     rng: np.random.Generator,
@@ -144,8 +144,9 @@ def continue_text(
 
     Parameters
     ----------
-    model : LanguageModel
-        Or any model with stateful layers, ``predict``, and no dropout outside ``training``. Left as it was.
+    model : LanguageModel or GPT
+        Or any model with no dropout outside ``training``, and either stateful layers and ``predict``, or
+        ``start`` and ``step``. Left as it was.
     ids : whole numbers
         The beginning of the text, at least one word; or N beginnings of one length, (N, T), that are all
         continued at once.
@@ -169,9 +170,14 @@ def continue_text(
     alone = read.ndim == 1
     read = np.atleast_2d(read)  # (N, T)
     written = np.empty((len(read), length), dtype=np.int64)
+    reader: Any = model  # one that has the methods named above
     with evaluating(model):
+        state = reader.start(len(read), read.shape[1] + length - 1) if hasattr(reader, "start") else None
         for t in range(length):
-            scores = model.predict(xp.asarray(read))[:, -1]  # (N, V)
+            if state is None:
+                scores = reader.predict(xp.asarray(read))[:, -1]  # (N, V)
+            else:
+                scores, state = reader.step(xp.asarray(read), state)
             written[:, t] = choose(scores, rng, temperature, top_k, top_p, skip)
             read = written[:, t : t + 1]
     return written[0].tolist() if alone else written

@@ -37,18 +37,18 @@ from common.text.rows import padding_mask
 
 
 class FeedForward(Model):
-    """The same two-layer network for each position: Affine, ReLU, Affine."""
+    """The same two-layer network for each position: Affine, ReLU (or what is given in its place), Affine."""
 
-    def __init__(self, affine1: Affine, affine2: Affine) -> None:
-        self.affine1, self.relu, self.affine2 = affine1, ReLU(), affine2
+    def __init__(self, affine1: Affine, affine2: Affine, activation: Layer | None = None) -> None:
+        self.affine1, self.activation, self.affine2 = affine1, activation or ReLU(), affine2
 
     def forward(self, xs: Array) -> Array:
         """``xs`` (..., D) to the same shape."""
-        return self.affine2.forward(self.relu.forward(self.affine1.forward(xs)))
+        return self.affine2.forward(self.activation.forward(self.affine1.forward(xs)))
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (..., D) to the gradient of xs."""
-        return self.affine1.backward(self.relu.backward(self.affine2.backward(dout)))
+        return self.affine1.backward(self.activation.backward(self.affine2.backward(dout)))
 
 
 L = TypeVar("L", bound=Layer)
@@ -164,13 +164,34 @@ class DecoderBlock(Model):
     def step(self, y: Array, kept: list[Array], mask: Array | None = None) -> tuple[Array, list[Array]]:
         """``forward`` of the next position alone: ``y`` (N, 1, D) to (N, 1, D), and what is kept now."""
         keys, values, memory_keys, memory_values = kept
-        attention, x = self.attention.layer, self.attention.enter(y)
-        keys = xp.concatenate([keys, attention.key.forward(x)], axis=1)  # (N, t + 1, D)
-        values = xp.concatenate([values, attention.value.forward(x)], axis=1)
-        y = self.attention.leave(y, attention.look(attention.query.forward(x), keys, values))
+        y, keys, values = look_back(self.attention, y, keys, values)
         cross, x = self.cross.layer, self.cross.enter(y)
         found = cross.look(cross.query.forward(x), memory_keys, memory_values, mask)
         return self.network.forward(self.cross.leave(y, found)), [keys, values, memory_keys, memory_values]
+
+
+def look_back(
+    around: Residual[MultiHeadAttention], y: Array, keys: Array, values: Array
+) -> tuple[Array, Array, Array]:
+    """Self-attention with ``causal=True`` at the next positions alone.
+
+    Parameters
+    ----------
+    around : Residual around MultiHeadAttention
+    y : (N, k, D)
+        The next positions, usually one.
+    keys, values : (N, t, D)
+        Of the positions before.
+
+    Returns
+    -------
+    y : (N, k, D)
+    keys, values : (N, t + k, D)
+    """
+    attention, x = around.layer, around.enter(y)
+    keys = xp.concatenate([keys, attention.key.forward(x)], axis=1)
+    values = xp.concatenate([values, attention.value.forward(x)], axis=1)
+    return around.leave(y, attention.look(attention.query.forward(x), keys, values)), keys, values
 
 
 class PositionedEmbedding(Model):

@@ -1,0 +1,246 @@
+"""A small GPT: the decoder of a Transformer alone, which only guesses the next piece of text [Radford2019]_.
+
+There is no encoder to look at, so a block has two layers: attention to what came before, and the network.
+Both are those of chapter 9, with layer normalization first. What differs from there: GELU in place of ReLU,
+positions that are learned, and initial weights that get smaller with depth.
+
+``predict`` reads a whole text. ``step`` reads on: it takes what is new, and the keys and values of what was
+read before.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from common.backend import FLOAT, Array, DType, xp
+from common.initializers import zeros
+from common.layers import (
+    GELU,
+    AffineSoftmaxWithLoss,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    Make,
+    Model,
+    MultiHeadAttention,
+)
+from common.models.transformer import Blocks, EncoderBlock, FeedForward, look_back
+from common.support.require import require_counts
+
+State: TypeAlias = "list[tuple[Array, Array]]"
+"""What is kept while a text is read: keys and values (N, t, D) of its t words, for each block."""
+
+
+class LearnedPositions(Model):
+    """Ids to vectors that know their position: a row for the word, plus a row for the position, dropout.
+
+    Parameters
+    ----------
+    words : Embedding, (V, D)
+    positions : Embedding, (length, D)
+        There is no row for a later position, so a longer text is refused.
+    dropout : Dropout, optional
+    """
+
+    def __init__(self, words: Embedding, positions: Embedding, dropout: Dropout | None = None) -> None:
+        self.words, self.positions, self.dropout = words, positions, dropout
+
+    @property
+    def length(self) -> int:
+        """How many positions there are."""
+        return len(self.positions.params[0])
+
+    def check(self, ids: Array, start: int = 0) -> None:
+        """Raise unless ``ids`` is (N, T), and there is a position for each."""
+        if ids.ndim != 2 or 0 in ids.shape:
+            raise ValueError(f"ids has shape {ids.shape}; it should be (N, T), with N and T at least 1.")
+        require_room(start + ids.shape[1], self.length)
+
+    def forward(self, ids: Array, start: int = 0) -> Array:
+        """``ids`` (N, T), the first of which stands at position ``start``, to (N, T, D)."""
+        self.check(ids, start)
+        xs = self.words.forward(ids) + self.positions.forward(xp.arange(start, start + ids.shape[1]))
+        return self.dropout.forward(xs) if self.dropout else xs
+
+    def backward(self, dout: Array) -> None:
+        """Leave the gradients of both tables in ``grads``; all rows of a batch had the same positions."""
+        dout = self.dropout.backward(dout) if self.dropout else dout
+        self.words.backward(dout)
+        self.positions.backward(dout.sum(axis=0))
+
+
+class GPTBlock(EncoderBlock):
+    """Self-attention that sees no later position, then the network.
+
+    Parameters
+    ----------
+    attention : Residual around MultiHeadAttention with ``causal=True``
+    network : Residual around FeedForward
+    """
+
+    def step(self, y: Array, keys: Array, values: Array) -> tuple[Array, Array, Array]:
+        """``forward`` of the next positions alone.
+
+        Parameters
+        ----------
+        y : (N, k, D)
+        keys, values : (N, t, D), of the positions before
+
+        Returns
+        -------
+        y : (N, k, D)
+        keys, values : (N, t + k, D)
+        """
+        y, keys, values = look_back(self.attention, y, keys, values)
+        return self.network.forward(y), keys, values
+
+
+class GPT(Model):
+    """Embedding with positions, blocks, a last layer normalization, and a score for each possible next word.
+
+    Parameters
+    ----------
+    embed : LearnedPositions
+    blocks : list of GPTBlock
+    norm : LayerNorm
+    output : AffineSoftmaxWithLoss
+        Its W may be the transpose of the word vectors [Press2017]_.
+    """
+
+    def __init__(
+        self, embed: LearnedPositions, blocks: list[GPTBlock], norm: LayerNorm, output: AffineSoftmaxWithLoss
+    ) -> None:
+        self.embed, self.blocks, self.norm, self.output = embed, blocks, norm, output
+
+    @property
+    def length(self) -> int:
+        """The most words that a text can have: as many as there are positions."""
+        return self.embed.length
+
+    def hidden(self, xs: Array) -> Array:
+        """Ids ``xs`` (N, T) to what the model knows after each word, (N, T, D)."""
+        hs = self.embed.forward(xs)
+        for block in self.blocks:
+            hs = block.forward(hs)
+        return self.norm.forward(hs)
+
+    def predict(self, xs: Array) -> Array:
+        """Ids ``xs`` (N, T) to the scores of each next word, (N, T, V)."""
+        return self.output.scores(self.hidden(xs))
+
+    def forward(self, xs: Array, ts: Array, mask: Array | None = None) -> Array:
+        """Ids ``xs`` (N, T) and the words that follow each, ``ts`` (N, T), to the loss."""
+        return self.output.forward(self.hidden(xs), ts, mask)
+
+    def backward(self, dout: float = 1) -> None:
+        """Leave all gradients in ``grads``."""
+        dhs = self.norm.backward(self.output.backward(dout))
+        for block in reversed(self.blocks):
+            dhs = block.backward(dhs)
+        self.embed.backward(dhs)
+
+    # Reading on
+
+    def start(self, N: int, positions: int = 1) -> State:
+        """Nothing is read yet: for each block no keys and no values, (N, 0, D).
+
+        Parameters
+        ----------
+        N : int
+            How many texts will be read side by side.
+        positions : int
+            How many words of each will be read in all; too many are refused at once.
+        """
+        require_room(positions, self.length)
+        table = self.embed.words.params[0]
+        nothing = xp.zeros((N, 0, table.shape[1]), dtype=table.dtype)
+        return [(nothing, nothing) for _ in self.blocks]
+
+    def step(self, ids: Array, state: State) -> tuple[Array, State]:
+        """Read on.
+
+        Parameters
+        ----------
+        ids : (N, k)
+            The next words.
+        state : list
+            Keys and values of the words before, for each block.
+
+        Returns
+        -------
+        scores : (N, V), of the word that follows the last
+        state : list, which knows the new words, too
+        """
+        y, after = self.embed.forward(ids, start=state[0][0].shape[1]), []
+        for block, (keys, values) in zip(self.blocks, state):
+            y, keys, values = block.step(y, keys, values)
+            after.append((keys, values))
+        return self.output.scores(self.norm.forward(y[:, -1])), after
+
+
+def gpt(
+    V: int,
+    D: int,
+    length: int,
+    rng: np.random.Generator,
+    depth: int = 4,
+    heads: int = 4,
+    dropout: float = 0.0,
+    *,
+    dtype: DType = FLOAT,
+) -> GPT:
+    """A GPT with weights to begin with.
+
+    Each block adds to what flows through twice, so the variance of the sum would grow with depth. The weights
+    that write into the sum are therefore ``sqrt(2 * depth)`` times smaller [Radford2019]_.
+
+    Parameters
+    ----------
+    V : int
+        Size of the vocabulary.
+    D : int
+        Size of a word vector, and of all that flows between the blocks; the networks have ``4 * D`` inside.
+    length : int
+        The longest text that it can read.
+    rng : numpy.random.Generator
+        Draws the first weights, and later what is dropped.
+    depth : int
+        Blocks.
+    heads : int
+        Divides D.
+    dropout : float
+        Ratio of what is dropped of each embedding and of what each layer adds.
+    dtype : float type, of the weights
+    """
+    require_counts(V=V, D=D, length=length, depth=depth)
+    make = Make(rng, dtype)
+    blocks = Blocks(make, D, 4 * D, heads, dropout, norm_first=True)
+    words, positions = make.embedding(V, D, scale=0.02), make.embedding(length, D, scale=0.02)
+    return GPT(
+        LearnedPositions(words, positions, blocks.drop()),
+        [gpt_block(blocks, depth) for _ in range(depth)],
+        make.layer_norm(D),
+        AffineSoftmaxWithLoss(words.params[0].T, zeros(V, dtype=dtype)),
+    )
+
+
+def gpt_block(blocks: Blocks, depth: int) -> GPTBlock:
+    """One of ``depth`` blocks."""
+    attention: MultiHeadAttention = blocks.attention(causal=True)
+    network = FeedForward(
+        blocks.make.affine(blocks.D, blocks.H), blocks.make.affine(blocks.H, blocks.D), GELU()
+    )
+    for last in (attention.out, network.affine2):
+        last.params[0] *= (2 * depth) ** -0.5
+    return GPTBlock(blocks.around(attention), blocks.around(network))
+
+
+def require_room(positions: int, length: int) -> None:
+    """Raise unless a text of so many positions is not longer than the model was made for."""
+    if positions > length:
+        raise ValueError(
+            f"the text has {positions} positions; it should have at most {length}, for the model has learned "
+            "no later ones."
+        )

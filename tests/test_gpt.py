@@ -1,0 +1,198 @@
+"""The small GPT: gradients, what it may see, writing with and without a cache, weights, runs that stop."""
+
+import numpy as np
+import pytest
+
+from common.backend import to_numpy, xp
+from common.batches import InOrder
+from common.gradient_check import layer_errors
+from common.layers import GELU, count_parameters, unique_parameters
+from common.models.generation import choose, continue_text
+from common.models.gpt import gpt
+from common.optimizers import AdamW
+from common.schedules import cosine
+from common.training import Trainer, train_step
+from common.weights import load_weights, named_weights, save_weights
+from tests.helpers import bad_input, dense, normal
+
+V, D, LENGTH = 11, 8, 9
+
+
+def small(dtype=np.float64, seed=0, **options):
+    """A GPT whose weights are large enough for its words to matter."""
+    model = gpt(V, D, LENGTH, np.random.default_rng(seed), **{"depth": 2, "heads": 2} | options, dtype=dtype)
+    for i, param in enumerate(unique_parameters(model)[0]):
+        param += 0.3 * normal(*param.shape, seed=i, dtype=dtype)
+    return model
+
+
+def texts(N=3, T=6, seed=1):
+    ids = np.random.default_rng(seed).integers(0, V, (N, T + 1))
+    return xp.asarray(ids[:, :-1]), xp.asarray(ids[:, 1:])
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.3}, {"depth": 1, "heads": 1}], ids=str)
+@pytest.mark.parametrize("T", [1, 6])
+def test_gradients(options, T):
+    model, rng = small(**options), np.random.default_rng(0)
+    mask = xp.asarray(rng.random((3, T)) < 0.8)
+    mask[0, 0] = True
+    errors = layer_errors(model, *texts(T=T), mask, rng=rng)
+    assert len(errors) > 15 and max(errors.values()) < 1e-7, errors
+
+
+def test_shapes_and_float_type():
+    model, (xs, ts) = small(np.float32), texts()
+    assert model.hidden(xs).shape == (3, 6, D) and model.predict(xs).shape == (3, 6, V)
+    assert model.predict(xs).dtype == np.float32
+    assert model.forward(xs, ts).dtype == np.float32
+    model.backward()
+    assert all(dense(grad).dtype == np.float32 for grad in unique_parameters(model)[1])
+
+
+def test_words_in_and_out_are_one_matrix():
+    model = small()
+    words, out = model.embed.words.params[0], model.output.params[0]
+    assert np.shares_memory(words, out)
+    words[3, 2] = 7.5
+    assert out[2, 3] == 7.5
+    assert len(unique_parameters(model)[0]) == len(model.params) - 1
+    block = 12 * D * D + (1 + 1 + 1 + 4 + 1) * D + 4 * D  # biases of all but the keys, and two norms
+    assert count_parameters(model) == V * D + LENGTH * D + 2 * block + 2 * D + V
+
+
+def test_what_writes_into_the_sum_begins_smaller_with_depth():
+    flat, deep = (gpt(V, 64, LENGTH, np.random.default_rng(0), depth=depth) for depth in (1, 8))
+    for part in ("attention.layer.out.W", "network.layer.affine2.W"):
+        sizes = [float(dict(m.named_params())[f"blocks.0.{part}"].std()) for m in (flat, deep)]
+        np.testing.assert_allclose(sizes[0] / sizes[1], 8**0.5, rtol=0.1)
+    sums = [float(m.embed.forward(xp.zeros((1, 9), dtype=int)).std()) for m in (flat, deep)]
+    np.testing.assert_allclose(*sums, rtol=1e-6)  # and the embeddings do not
+
+
+def test_no_position_sees_a_later_one_and_each_sees_all_before():
+    model, (xs, _) = small(), texts(N=1)
+    before = to_numpy(model.predict(xs))
+    for t in range(6):
+        other = xs.copy()
+        other[0, t] = (other[0, t] + 1) % V
+        moved = np.abs(to_numpy(model.predict(other)) - before).max(axis=(0, 2)) > 1e-9
+        assert moved.tolist() == [i >= t for i in range(6)]
+
+
+@pytest.mark.parametrize("pieces", [[1] * 6, [4, 1, 1], [2, 3, 1], [6]], ids=str)
+def test_reading_on_gives_the_scores_of_reading_all(pieces):
+    # With two new words or more, a mask lost on the way would let the first see the second.
+    model, (xs, _) = small(), texts()
+    whole, state, read = to_numpy(model.predict(xs)), model.start(3), 0
+    for k in pieces:
+        scores, state = model.step(xs[:, read : read + k], state)
+        read += k
+        np.testing.assert_allclose(to_numpy(scores), whole[:, read - 1], atol=1e-12)
+    assert [keys.shape for keys, _ in state] == [(3, 6, D)] * 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0.7, "top_k": 5}, {"top_p": 0.8}], ids=str)
+def test_with_and_without_the_cache_the_words_are_the_same(settings):
+    model, (xs, _) = small(), texts(T=2)
+    written = continue_text(model, xs, 8, np.random.default_rng(3), **settings)
+    rng, read = np.random.default_rng(3), to_numpy(xs)
+    for _ in range(8):
+        scores = model.predict(xp.asarray(read[:, -LENGTH:]))[:, -1]
+        read = np.concatenate([read, choose(scores, rng, **settings)[:, None]], axis=1)
+    assert written.shape == (3, 8) and np.array_equal(written, read[:, 2:])
+
+
+def test_writing_drops_nothing_and_leaves_the_model_as_it_was():
+    model = small(dropout=0.5)
+    xs, ts = texts()
+    first = continue_text(model, [1, 2], 5, np.random.default_rng(0))
+    assert first == continue_text(model, [1, 2], 5, np.random.default_rng(0))
+    assert first == continue_text(small(), [1, 2], 5, np.random.default_rng(0))
+    assert model.training
+    losses = [float(model.forward(xs, ts)) for _ in range(2)]
+    assert losses[0] != losses[1]  # and in training it drops again
+    continue_text(model, [1, 2], 5, np.random.default_rng(0))
+    model.backward()  # of the forward before
+
+
+def test_it_learns_a_text_by_heart():
+    rng = np.random.default_rng(0)
+    model = gpt(V, 16, LENGTH, rng, depth=1, heads=2)
+    xs, ts = texts(N=4, T=8)
+    optimizer, schedule = AdamW(0.01, weight_decay=0.01), cosine(0.01, 120, rise=10)
+    for step in range(120):
+        optimizer.lr = schedule(step)
+        loss = train_step(model, optimizer, xs, ts, max_norm=1.0)
+    assert loss < 0.1
+    written = continue_text(model, xs[:, :3], 6, rng, temperature=0)
+    assert np.mean(written == to_numpy(ts)[:, 2:]) > 0.9
+
+
+def test_weights_come_back_from_a_file_and_stay_one(tmp_path):
+    model, other, (xs, _) = small(np.float32), small(np.float32, seed=5), texts()
+    save_weights(tmp_path / "w.npz", model)
+    load_weights(tmp_path / "w.npz", other)
+    assert np.array_equal(to_numpy(model.predict(xs)), to_numpy(other.predict(xs)))
+    assert np.shares_memory(other.embed.words.params[0], other.output.params[0])
+    assert "output.W" not in named_weights(other)
+
+
+def run(tmp_path, name, epochs, model_seed=0):
+    rng = np.random.default_rng(model_seed)
+    model = gpt(V, D, LENGTH, rng, depth=2, heads=2, dropout=0.2)
+    trainer = Trainer(model, AdamW(0.01), rng, max_grad_norm=1.0, schedule=cosine(0.01, 12, rise=2))
+    text = np.random.default_rng(9).integers(0, V, 4 * 40 + 1)
+    trainer.fit(InOrder(text, 4, 8), epochs, tmp_path / name, checkpoint_every=2)
+    return model
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits(tmp_path):
+    whole = run(tmp_path, "whole.checkpoint.npz", 2)
+    run(tmp_path, "part.checkpoint.npz", 1)
+    part = run(tmp_path, "part.checkpoint.npz", 2)
+    for (name, a), b in zip(named_weights(whole).items(), named_weights(part).values()):
+        assert np.array_equal(to_numpy(a), to_numpy(b)), name
+
+
+def test_gelu_on_any_finite_number():
+    for dtype in (np.float16, np.float32, np.float64):
+        large = float(np.finfo(dtype).max)
+        x = xp.asarray(np.array([-large, -50, -11, 0, 11, 50, large], dtype=dtype))
+        layer = GELU()
+        assert np.array_equal(to_numpy(layer.forward(x)), np.array([0, 0, 0, 0, 11, 50, large], dtype=dtype))
+        slopes = layer.backward(xp.ones(7, dtype=dtype))
+        assert slopes.dtype == dtype and to_numpy(slopes).tolist() == [0, 0, 0, 0.5, 1, 1, 1]
+
+
+test_bad_input_gets_one_clear_sentence = bad_input(
+    {
+        "too long": (
+            lambda: small().predict(texts(T=10)[0]),
+            "the text has 10 positions; it should have at most 9, for the model has learned no later ones",
+        ),
+        "too long to write": (
+            lambda: continue_text(small(), [1, 2, 3], 8, np.random.default_rng(0)),
+            "the text has 10 positions; it should have at most 9",
+        ),
+        "one axis": (
+            lambda: small().predict(xp.zeros(3, dtype=int)),
+            r"ids has shape \(3,\); it should be \(N, T\)",
+        ),
+        "no words": (
+            lambda: small().predict(xp.zeros((2, 0), dtype=int)),
+            r"ids has shape \(2, 0\); it should be \(N, T\), with N and T at least 1",
+        ),
+        "unknown word": (
+            lambda: small().predict(xp.full((1, 2), V)),
+            "ids holds numbers from 11 to 11; they should lie between 0 and 10",
+        ),
+        "heads": (lambda: small(heads=3), "heads is 3; it should be a whole number that divides 8"),
+        "depth": (lambda: small(depth=0), "depth is 0; it should be a whole number, at least 1"),
+        "seed": (lambda: gpt(V, D, LENGTH, 1), "rng is a int; it should be a numpy.random.Generator"),
+        "type": (
+            lambda: small().step(xp.zeros((1, 10), dtype=int), small().start(1)),
+            "the text has 10 positions",
+        ),
+    }
+)

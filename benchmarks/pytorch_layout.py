@@ -97,3 +97,13 @@ def transformer(p: Tensors) -> Tensors:
         for i in sorted({name.split(".")[0] for name in below(p, f"{tower}blocks.")}):
             weights |= at(f"{tower}layers.{i}.", transformer_block(below(p, f"{tower}blocks.{i}.")))
     return weights
+
+
+def gpt(p: Tensors) -> Tensors:
+    """Of ``GPT``, for a module with ``words``, ``positions``, ``blocks`` (an ``nn.TransformerEncoder`` with a
+    last norm) and ``output``, whose weight is that of the words."""
+    weights = at("words.", embedding(below(p, "embed.words.")))
+    weights |= at("positions.", embedding(below(p, "embed.positions.")))
+    for i in sorted({name.split(".")[0] for name in below(p, "blocks.")}):
+        weights |= at(f"blocks.layers.{i}.", transformer_block(below(p, f"blocks.{i}.")))
+    return weights | at("blocks.norm.", norm(below(p, "norm."))) | at("output.", linear(below(p, "output.")))

@@ -77,13 +77,15 @@ def next_probabilities(
     x[..., ids.astype(np.int64)] = -math.inf  # an empty list came as floats
     if np.isnan(x).any() or (x == math.inf).any() or (x.max(axis=-1) == -math.inf).any():
         raise ValueError("scores leave no word to choose, or hold NaN or infinity; each row should have one.")
+    if temperature == 0:
+        p = np.zeros_like(x)
+        np.put_along_axis(p, x.argmax(axis=-1, keepdims=True), 1.0, axis=-1)
+        return p
     x -= x.max(axis=-1, keepdims=True)  # the best word has 0
-    sort = temperature == 0 or top_k is not None or top_p is not None
+    sort = top_k is not None or top_p is not None
     if sort:
         best = np.argsort(-x, axis=-1, kind="stable")  # (..., V), from the best word to the worst
         x = np.take_along_axis(x, best, axis=-1)
-    if temperature == 0:
-        top_k, temperature = 1, 1.0
     with np.errstate(over="ignore"):
         p = np.exp(x / temperature)
     if top_k is not None:

@@ -24,7 +24,7 @@ import numpy as np
 from common.backend import Array, to_numpy, xp
 from common.functions import LARGEST_LOSS
 from common.layers.base import Layer, walk
-from common.support.require import require_count, require_text
+from common.support.require import require_count, require_counts, require_text
 
 
 class Batches:
@@ -240,3 +240,31 @@ def whole_text(ids: Sequence[int] | Array, batch_size: int, T: int) -> Iterator[
     for step in range(count_blocks(xs, T)):
         x, t = block(xs, ts, T, step)
         yield x, t, xp.asarray(mask[:, step * T : (step + 1) * T])
+
+
+def windows(
+    ids: Sequence[int] | Array, length: int, stride: int, batch_size: int
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield batches ``x, t, mask`` (up to batch_size, length) of windows that slide over a text: for a model
+    that begins anew with each.
+
+    Every word of the text but the first is a target once. Each window begins ``stride`` words after the one
+    before, and the mask keeps what is new in it, so that a word has at least ``length - stride`` words before
+    it, where the text has as many.
+    """
+    require_counts(length=length, stride=stride, batch_size=batch_size)
+    if stride > length:
+        raise ValueError(f"stride is {stride}; it should be at most length, {length}.")
+    ids = require_text(ids)
+    if len(ids) < 2:
+        raise ValueError(f"ids has {len(ids)} words; it should have at least 2: a word, and one to predict.")
+    predictions = len(ids) - 1
+    length = min(length, predictions)
+    starts = np.append(np.arange(0, predictions - length, stride), predictions - length)
+    done = np.append(0, starts[:-1] + length)  # so many predictions are made before each window
+    positions = starts[:, None] + np.arange(length)  # (windows, length)
+    mask = positions >= done[:, None]
+    for first in range(0, len(starts), batch_size):
+        rows = slice(first, first + batch_size)
+        x, t = ids[positions[rows]], ids[positions[rows] + 1]
+        yield xp.asarray(x), xp.asarray(t), xp.asarray(mask[rows])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from common.backend import Array
-from common.batches import whole_text
+from common.batches import whole_text, windows
 from common.functions import exp_of_mean
 from common.layers.base import Layer, evaluating
+from common.support.require import require_count
 
 
 def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T: int = 35) -> float:
@@ -20,6 +22,9 @@ def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T
     mask keeps what fills them from counting. Each strand begins at state zero, so a large ``batch_size``
     gives a slightly higher number than 1, which reads the text as one.
 
+    A GPT carries no state on; it is shown windows that overlap by half, so that each word is judged with half
+    of the model's ``length`` before it, or more.
+
     Parameters
     ----------
     model : Layer
@@ -27,16 +32,48 @@ def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T
         was, also in what it remembers for ``backward``.
     ids : whole numbers, one axis
     batch_size : int
-        How many strands are read side by side.
+        How many strands, or windows, are read side by side.
     T : int
-        How many words are read at a time; changes memory and speed, and not the result.
+        How many words of a strand are read at a time; changes memory and speed, and not the result.
     """
+    return exp_of_mean(*total_loss(model, ids, batch_size, T))
+
+
+def bits_per_character(
+    model: Layer, ids: Sequence[int] | Array, characters: int, batch_size: int = 10, T: int = 35
+) -> float:
+    """How many bits a text costs with this model, shared out over its characters.
+
+    A perplexity depends on how the text is cut into words: with larger pieces there are fewer, and each is
+    harder to guess. The whole text costs the same, however it is cut; so this number compares models with
+    different vocabularies.
+
+    Parameters
+    ----------
+    model, ids, batch_size, T
+        As for ``perplexity``. The first word of the text is no target, and costs nothing.
+    characters : int
+        How many characters the text has.
+    """
+    require_count("characters", characters)
+    return total_loss(model, ids, batch_size, T)[0] / math.log(2) / characters
+
+
+def total_loss(
+    model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T: int = 35
+) -> tuple[float, int]:
+    """The sum of ``-log p(next word)`` over every word of a text but the first, and how many these are."""
     total, words = 0.0, 0
+    length = getattr(model, "length", None)  # a GPT has one
+    if length is None:
+        pieces = whole_text(ids, batch_size, T)
+    else:
+        pieces = windows(ids, length, -(-length // 2), batch_size)
     with evaluating(model), np.errstate(over="ignore", invalid="ignore"):  # seen: the result is infinite
-        for x, t, mask in whole_text(ids, batch_size, T):
+        for x, t, mask in pieces:
             total += float(model.forward(x, t, mask)) * int(mask.sum())
             words += int(mask.sum())
-    return exp_of_mean(total, words)
+    return total, words
 
 
 def half_right(curve: Sequence[float]) -> float:

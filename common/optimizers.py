@@ -18,8 +18,8 @@ Adam      the running mean of ``g``                 root of the running mean of 
 ========  ========================================  ====================================
 
 Momentum and Nesterov keep ``v = -lr * m``, so that a new ``lr`` bears on the gradients to come and not on
-those that are in ``m`` already. The running means begin at 0; Adam makes up for that. ``epsilon`` is added
-to each root, so that it is not 0.
+those that are in ``m`` already. The running means begin at 0; Adam makes up for that. AdamW takes Adam's
+step from a weight that has just shrunk a little. ``epsilon`` is added to each root, so that it is not 0.
 
 **Rows that a batch did not touch do not move.** For SGD and AdaGrad that is exactly what the full gradient,
 zeros included, would do. For the others it is a choice: with the full gradient, momentum would carry a row

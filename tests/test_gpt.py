@@ -1,18 +1,25 @@
 """The small GPT: gradients, what it may see, writing with and without a cache, weights, runs that stop."""
 
+import os
+import signal
+import sys
+
 import numpy as np
 import pytest
 
 from common.backend import to_numpy, xp
-from common.batches import InOrder
+from common.batches import InOrder, windows
 from common.gradient_check import layer_errors
 from common.layers import GELU, count_parameters, unique_parameters
+from common.metrics import bits_per_character, perplexity, total_loss
 from common.models.generation import choose, continue_text
 from common.models.gpt import gpt
+from common.models.language_model import LanguageModel
 from common.optimizers import AdamW
 from common.schedules import cosine
 from common.training import Trainer, train_step
 from common.weights import load_weights, named_weights, save_weights
+from runs import gpt as runs
 from tests.helpers import bad_input, dense, normal
 
 V, D, LENGTH = 11, 8, 9
@@ -66,6 +73,13 @@ def test_what_writes_into_the_sum_begins_smaller_with_depth():
     for part in ("attention.layer.out.W", "network.layer.affine2.W"):
         sizes = [float(dict(m.named_params())[f"blocks.0.{part}"].std()) for m in (flat, deep)]
         np.testing.assert_allclose(sizes[0] / sizes[1], 8**0.5, rtol=0.1)
+    ids, both = xp.asarray(np.tile(np.arange(V), (9, 1)).T), []
+    for model in (flat, deep):
+        hs = words = model.embed.forward(ids)
+        for block in model.blocks:
+            hs = block.forward(hs)
+        both.append(float((hs - words).std() / words.std()))
+    assert all(0.3 < ratio < 2 for ratio in both) and 0.6 < both[0] / both[1] < 1.7
     sums = [float(m.embed.forward(xp.zeros((1, 9), dtype=int)).std()) for m in (flat, deep)]
     np.testing.assert_allclose(*sums, rtol=1e-6)  # and the embeddings do not
 
@@ -138,7 +152,7 @@ def test_weights_come_back_from_a_file_and_stay_one(tmp_path):
     assert "output.W" not in named_weights(other)
 
 
-def run(tmp_path, name, epochs, model_seed=0):
+def fit(tmp_path, name, epochs, model_seed=0):
     rng = np.random.default_rng(model_seed)
     model = gpt(V, D, LENGTH, rng, depth=2, heads=2, dropout=0.2)
     trainer = Trainer(model, AdamW(0.01), rng, max_grad_norm=1.0, schedule=cosine(0.01, 12, rise=2))
@@ -148,9 +162,9 @@ def run(tmp_path, name, epochs, model_seed=0):
 
 
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits(tmp_path):
-    whole = run(tmp_path, "whole.checkpoint.npz", 2)
-    run(tmp_path, "part.checkpoint.npz", 1)
-    part = run(tmp_path, "part.checkpoint.npz", 2)
+    whole = fit(tmp_path, "whole.checkpoint.npz", 2)
+    fit(tmp_path, "part.checkpoint.npz", 1)
+    part = fit(tmp_path, "part.checkpoint.npz", 2)
     for (name, a), b in zip(named_weights(whole).items(), named_weights(part).values()):
         assert np.array_equal(to_numpy(a), to_numpy(b)), name
 
@@ -196,3 +210,154 @@ test_bad_input_gets_one_clear_sentence = bad_input(
         ),
     }
 )
+
+
+# ---- judging, and the long runs
+
+
+@pytest.mark.parametrize(
+    ("words", "length", "stride"), [(30, 9, 4), (30, 9, 9), (5, 9, 3), (10, 9, 1), (2, 1, 1)]
+)
+def test_windows_hold_each_word_once_as_a_target_with_enough_before_it(words, length, stride):
+    text = np.random.default_rng(0).integers(0, V, words)
+    seen = np.zeros(words, dtype=int)
+    where = 0
+    for x, t, mask in windows(text, length, stride, batch_size=2):
+        for row, targets, keep in zip(to_numpy(x), to_numpy(t), to_numpy(mask)):
+            begin = where + 1 - int(keep.argmax())  # of the targets, in the text
+            assert np.array_equal(row, text[begin - 1 : begin - 1 + len(row)])
+            assert np.array_equal(targets, text[begin : begin + len(row)])
+            assert keep.argmax() >= min(length - stride, where)
+            seen[begin : begin + len(row)] += keep
+            where += int(keep.sum())
+    assert seen.tolist() == [0] + [1] * (words - 1)
+
+
+def test_a_text_that_fits_into_one_window_costs_what_its_words_cost():
+    model, text = small(), np.random.default_rng(0).integers(0, V, LENGTH + 1)
+    xs, ts = xp.asarray(text[None, :-1]), xp.asarray(text[None, 1:])
+    nats = LENGTH * float(model.forward(xs, ts))
+    assert total_loss(model, text) == (pytest.approx(nats), LENGTH)
+    assert perplexity(model, text) == pytest.approx(np.exp(nats / LENGTH))
+    assert bits_per_character(model, text, characters=40) == pytest.approx(nats / np.log(2) / 40)
+
+
+def test_bits_per_character_do_not_depend_on_how_a_text_is_cut():
+    # Two models of one text that give it the same probability: one guesses 8 letters, 1 of 4 each time, the
+    # other 4 pairs of letters, 1 of 16 each time. Their perplexities differ, and their bits do not.
+    class Even(LanguageModel):
+        """Each of its V words is as likely as the others."""
+
+        def __init__(self, V):
+            super().__init__(V, 2, 2, np.random.default_rng(0), dtype=np.float64)
+            for param in self.params:
+                param[...] = 0
+
+    letters, pairs = np.zeros(9, dtype=int), np.zeros(5, dtype=int)
+    assert perplexity(Even(4), letters) == pytest.approx(4) and perplexity(Even(16), pairs) == pytest.approx(
+        16
+    )
+    assert bits_per_character(Even(4), letters, 8) == pytest.approx(2)
+    assert bits_per_character(Even(16), pairs, 8) == pytest.approx(2)
+
+
+REVIEWS = ["A good film, a very good one.", "A bad film!", "Good, bad or dull?", "A film."] * 30
+
+
+@pytest.fixture
+def short_runs(monkeypatch, tmp_path):
+    """Runs of a minute's work on some sentences, which record into a dictionary."""
+    recorded = {}
+    short = {
+        "text": "reviews",
+        "D": 8,
+        "depth": 1,
+        "N": 2,
+        "T": 8,
+        "steps": 24,
+        "every": 6,
+        "rise": 2,
+        "lr": 0.01,
+    }
+    short |= {"decay": 0.1}
+    names = {"gpt-2m": short | {"model": "gpt", "heads": 2}, "lstm": short | {"model": "LSTM"}}
+    texts = runs.subword_texts([REVIEWS, ["A dull film."] * 4, ["A good, good film, a very bad one."]])
+    monkeypatch.setattr(runs, "RUNS", names)
+    monkeypatch.setattr(runs, "texts", lambda name: texts)
+    monkeypatch.setattr(runs, "KEPT", tmp_path)
+    monkeypatch.setattr(runs, "GPT_WEIGHTS", tmp_path / "weights.npz")
+    monkeypatch.setattr(
+        runs, "record_run", lambda file, *keys, **what: recorded.update({keys: what["result"]})
+    )
+    return recorded
+
+
+def go(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["gpt", *arguments])
+    runs.main()
+
+
+def test_a_long_run_that_is_stopped_records_nothing_and_goes_on_to_the_same_numbers(short_runs, monkeypatch):
+    go(monkeypatch, "gpt-2m", "3")
+    whole = short_runs.pop(("gpt-2m", "3"))
+    for file in runs.KEPT.iterdir():
+        file.unlink()
+    step, steps = Trainer._step, []
+
+    def interrupted(trainer, batches):
+        steps.append(step(trainer, batches))
+        if len(steps) == 13:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as once, pytest.raises(SystemExit):
+        once.setattr(Trainer, "_step", interrupted)
+        go(monkeypatch, "gpt-2m", "3")
+    assert not short_runs
+    go(monkeypatch, "gpt-2m", "3")
+    part = short_runs["gpt-2m", "3"]
+    assert len(part["valid"]) == len(part["train_loss"]) == 4 and part["seconds"] > 0
+    for name in ("train_loss", "valid", "test", "parameters"):
+        assert part[name] == whole[name]
+
+
+def test_the_lstm_reads_the_same_words_and_two_seeds_differ(short_runs, monkeypatch):
+    go(monkeypatch, "lstm", "1", "2")
+    first, second = short_runs["lstm", "1"], short_runs["lstm", "2"]
+    assert first["words"] == 24 * 16 and first["test"] != second["test"]
+
+
+def test_weights_are_stored_with_the_subwords(short_runs, monkeypatch):
+    go(monkeypatch, "gpt-2m", "1")
+    go(monkeypatch, "weights")
+    subwords = runs.Subwords.load(runs.GPT_WEIGHTS)
+    assert subwords == runs.texts("reviews")[0]
+    stored, trained = short_runs["weights", "1"], short_runs["gpt-2m", "1"]
+    assert stored["test"] == pytest.approx(trained["test"], rel=1e-3)
+    assert stored["best"] == trained["best"]
+
+
+def test_what_is_held_out_is_not_learned():
+    subwords, ids, characters = runs.subword_texts(
+        [["Seen once.", "Held out.", "Seen once."], ["Held out."], ["New."]]
+    )
+    assert "Held" not in subwords.decode(ids[0]) and characters == [20, 9, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "name is missing; it should be weights, or one of gpt-2m"),
+        (["gpt3"], "name is gpt3; it should be weights"),
+        (["gpt-2m", "one"], "the seeds are one; they should be whole numbers"),
+    ],
+)
+def test_a_run_that_there_is_not(monkeypatch, arguments, sentence):
+    with pytest.raises(SystemExit, match=sentence):
+        go(monkeypatch, *arguments)
+
+
+@pytest.mark.parametrize("pair", [("gpt-2m", "lstm-2m"), ("gpt-10m", "lstm-10m")])
+def test_what_is_compared_has_as_many_weights(pair):
+    rng = np.random.default_rng(0)
+    ours, theirs = (count_parameters(runs.build(8257, runs.RUNS[name], rng)) for name in pair)
+    assert abs(ours / theirs - 1) < 0.02, (ours, theirs)

@@ -21,7 +21,7 @@ ROOMS = {
     "gradient_check": "backend support layers",
     "batches": "backend support functions layers",
     "weights": "backend support text layers",
-    "metrics": "backend functions layers batches",
+    "metrics": "backend support functions layers batches",
     "checkpoints": "backend support layers weights",
     "training": "backend support layers optimizers batches checkpoints",
     "datasets": "backend support text",

@@ -156,6 +156,13 @@ def review_texts() -> tuple[Vocabulary, list[np.ndarray]]:
     """
     reviews = load_reviews()
     vocabulary = reviews.vocabulary(1, max_size=10_000, unknown="<unk>", specials=["<eos>"])
+    return vocabulary, [part.encode(vocabulary, end="<eos>")[0] for part in review_parts(reviews)]
+
+
+def review_parts(reviews: Reviews) -> list[Reviews]:
+    """All reviews, shuffled, always in the same way: to train, to validate and to test, ``HELD_OUT`` each of
+    the last two."""
     order = np.random.default_rng(1984).permutation(len(reviews))
-    parts = order[2 * HELD_OUT :], order[:HELD_OUT], order[HELD_OUT : 2 * HELD_OUT]
-    return vocabulary, [reviews[part].encode(vocabulary, end="<eos>")[0] for part in parts]
+    return [
+        reviews[part] for part in (order[2 * HELD_OUT :], order[:HELD_OUT], order[HELD_OUT : 2 * HELD_OUT])
+    ]

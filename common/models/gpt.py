@@ -33,6 +33,10 @@ State: TypeAlias = "list[tuple[Array, Array]]"
 """What is kept while a text is read: keys and values (N, t, D) of its t words, for each block."""
 
 
+WORDS = 0.1
+"""The standard deviation of the word vectors at first."""
+
+
 class LearnedPositions(Model):
     """Ids to vectors that know their position: a row for the word, plus a row for the position, dropout.
 
@@ -193,8 +197,10 @@ def gpt(
 ) -> GPT:
     """A GPT with weights to begin with.
 
-    Each block adds to what flows through twice, so the variance of the sum would grow with depth. The weights
-    that write into the sum are therefore ``sqrt(2 * depth)`` times smaller [Radford2019]_.
+    Each block adds twice to what flows through, so the sum would grow with depth, and what is added by
+    weights that know nothing yet would drown the words. The weights that write into the sum are therefore
+    ``sqrt(2 * depth)`` times smaller [Radford2019]_, and smaller once more by the scale of the words: what
+    all blocks write together begins as large as the word vectors are.
 
     Parameters
     ----------
@@ -217,7 +223,7 @@ def gpt(
     require_counts(V=V, D=D, length=length, depth=depth)
     make = Make(rng, dtype)
     blocks = Blocks(make, D, 4 * D, heads, dropout, norm_first=True)
-    words, positions = make.embedding(V, D, scale=0.02), make.embedding(length, D, scale=0.02)
+    words, positions = make.embedding(V, D, scale=WORDS), make.embedding(length, D, scale=0.02)
     return GPT(
         LearnedPositions(words, positions, blocks.drop()),
         [gpt_block(blocks, depth) for _ in range(depth)],
@@ -233,7 +239,7 @@ def gpt_block(blocks: Blocks, depth: int) -> GPTBlock:
         blocks.make.affine(blocks.D, blocks.H), blocks.make.affine(blocks.H, blocks.D), GELU()
     )
     for last in (attention.out, network.affine2):
-        last.params[0] *= (2 * depth) ** -0.5
+        last.params[0] *= WORDS * (2 * depth) ** -0.5
     return GPTBlock(blocks.around(attention), blocks.around(network))
 
 

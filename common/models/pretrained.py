@@ -16,6 +16,9 @@ from common.models.transformer import transformer
 from common.text.vocabulary import Vocabulary
 from common.weights import load_vocabulary, load_weights
 
+GPT_WEIGHTS = DATA / "gpt_reviews.npz"
+"""The weights of the GPT that has read the film reviews, and its subwords."""
+
 REVIEWS_WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "language_model_reviews.npz"
 
 

@@ -1,0 +1,215 @@
+"""A GPT beside an LSTM with as many weights: the long runs of chapter 10.
+
+    python -m runs.gpt NAME [SEED ...]
+
+trains a model, and adds what it measured to data/results/gpt.json; the seed is 1 if none is given.
+
+``gpt-2m`` and ``lstm-2m`` read the film reviews as subwords, in the same order, for the same seconds of a
+processor; ``lstm-2m-words`` reads as many words as ``gpt-2m``. ``gpt-10m`` and ``lstm-10m`` are larger, and
+take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``scale-5`` are GPTs of five
+sizes. ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
+
+A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
+again. Checkpoints and the best weights so far are in data/cache/gpt.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.backend import Array
+from common.batches import Batches, InOrder
+from common.book.results import record_run
+from common.datasets import load_ptb, load_reviews
+from common.datasets.reviews import review_parts
+from common.layers import GRU, LSTM, RNN, Layer, count_parameters
+from common.metrics import bits_per_character, perplexity
+from common.models.gpt import gpt
+from common.models.language_model import LanguageModel
+from common.models.pretrained import GPT_WEIGHTS
+from common.optimizers import AdamW
+from common.schedules import cosine
+from common.support.files import read_npz
+from common.text import Vocabulary
+from common.text.subwords import END_OF_TEXT, Subwords
+from common.training import Trainer
+from common.weights import load_weights, save_weights
+from runs import leave_if_stopped
+
+RESULTS = "gpt"
+KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "gpt"
+MERGES = 8000
+LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
+
+# A batch has N strands of T words. A pass over the reviews is some 3,960 batches of 16 times 128.
+REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
+GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}
+LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1e-2}
+SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
+RUNS: dict[str, dict[str, Any]] = {
+    "gpt-2m": GPT_2M,
+    "lstm-2m": LSTM_2M,
+    "lstm-2m-words": LSTM_2M,
+    "gpt-10m": GPT_2M | {"D": 320, "depth": 6, "heads": 8, "lr": 2e-3, "N": 8, "T": 256},
+    "lstm-10m": LSTM_2M | {"D": 576, "lr": 5e-3, "N": 8, "T": 256},
+    "gpt-ptb": GPT_2M | {"text": "ptb", "D": 160, "depth": 3, "dropout": 0.3, "steps": 9000, "every": 450},
+} | {
+    f"scale-{i}": GPT_2M | {"D": D, "depth": depth, "heads": D // 32} for i, (D, depth) in enumerate(SIZES, 1)
+}
+
+
+# ---- texts
+
+
+@cache
+def texts(name: str) -> tuple[Vocabulary | Subwords, list[np.ndarray], list[int]]:
+    """Vocabulary, ids of the texts to train, to validate and to test, and how many characters each has."""
+    if name == "ptb":
+        parts = [load_ptb(part) for part in ("train", "valid", "test")]
+        words = Vocabulary.from_tokens(parts[0], unknown="<unk>")
+        ids = [np.array(words.encode(part)) for part in parts]
+        return words, ids, [sum(map(len, part)) + len(part) for part in parts]
+    return subword_texts([part.texts for part in review_parts(load_reviews())])
+
+
+def subword_texts(parts: list[list[str]]) -> tuple[Subwords, list[np.ndarray], list[int]]:
+    """Texts as subwords that the first part has taught; what is held out is taken out of it, wherever it
+    occurs again."""
+    held_out = {text for part in parts[1:] for text in part}
+    parts = [[text for text in parts[0] if text not in held_out], *parts[1:]]
+    subwords = Subwords.learn(parts[0], MERGES, special=[END_OF_TEXT])
+    ids = [subwords.encode_texts(part, end=END_OF_TEXT)[0] for part in parts]
+    return subwords, ids, [sum(map(len, part)) for part in parts]
+
+
+class Steps(Batches):
+    """A text in reading order, from the beginning again when it ends, for so many steps: one long epoch."""
+
+    def __init__(self, text: Array, N: int, T: int, steps: int) -> None:
+        self.pass_, self.steps = InOrder(text, N, T), steps
+        self.largest_loss = self.pass_.largest_loss
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        return self.pass_[i % (len(self.pass_) - 1)]  # all but the last, which is shorter
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        self.pass_.begin_epoch(model, rng)
+
+    def about(self) -> dict[str, Any]:
+        return {**self.pass_.about(), "steps": self.steps}
+
+
+# ---- one run
+
+
+def build(V: int, settings: dict[str, Any], rng: np.random.Generator) -> Any:
+    """The model that the settings of a run describe."""
+    D, depth, dropout = settings["D"], settings["depth"], settings.get("dropout", 0.0)
+    if settings["model"] == "gpt":
+        return gpt(V, D, settings["T"], rng, depth=depth, heads=settings["heads"], dropout=dropout)
+    return LanguageModel(V, D, D, rng, LAYERS[settings["model"]], depth=depth, dropout=dropout, tied=True)
+
+
+def judge(model: Layer, settings: dict[str, Any], part: int) -> float:
+    """Bits per character of the reviews, or the perplexity of the Penn Treebank; part 1 is validation, part 2
+    test."""
+    _, ids, characters = texts(settings["text"])
+    if settings["text"] == "ptb":
+        return perplexity(model, ids[part], 16, settings["T"])
+    return bits_per_character(model, ids[part], characters[part], 16, settings["T"])
+
+
+def train(name: str, seed: int) -> dict[str, Any]:
+    """Train the model of a run, or go on with it; return what was measured."""
+    settings = RUNS[name]
+    vocabulary, ids, _ = texts(settings["text"])
+    rng = np.random.default_rng(seed)
+    model = build(len(vocabulary), settings, rng)
+    steps, every = settings["steps"], settings["every"]
+    batches = Steps(ids[0], settings["N"], settings["T"], steps)
+    schedule = cosine(settings["lr"], steps, settings["rise"], lowest=0.1)
+    optimizer = AdamW(settings["lr"], beta2=0.99, weight_decay=settings["decay"])
+    KEPT.mkdir(parents=True, exist_ok=True)
+    weights = KEPT / f"{name}.{seed}.npz"
+    begin = time.process_time()
+
+    def after_step(trainer: Trainer) -> None:
+        nonlocal begin
+        notes, step = trainer.notes, len(trainer.history)
+        notes["seconds"] = notes.get("seconds", 0) + time.process_time() - begin  # of the processor
+        if step % every == 0 or step == steps:
+            values = notes.setdefault("valid", [])
+            values.append(judge(model, settings, 1))
+            if values[-1] == min(values):
+                save_weights(weights, model)
+                notes["best"] = {"step": step, "seconds": notes["seconds"]}
+            loss = np.mean(trainer.history[-every:])
+            print(
+                f"{name} {seed}: step {step}, loss {loss:.3f}, valid {values[-1]:.4f}, "
+                f"{notes['seconds']:.0f} s",
+                flush=True,
+            )
+        begin = time.process_time()
+
+    trainer = Trainer(model, optimizer, rng, max_grad_norm=1.0, schedule=schedule, after_step=after_step)
+    trainer.fit(batches, 1, KEPT / f"{name}.{seed}.checkpoint.npz", checkpoint_every=90)
+    leave_if_stopped(trainer, 1)  # the same command goes on
+    load_weights(weights, model)
+    losses = np.array(trainer.history)
+    return {
+        "settings": settings,
+        "measure": "perplexity" if settings["text"] == "ptb" else "bits per character",
+        "parameters": count_parameters(model),
+        "words": steps * settings["N"] * settings["T"],
+        "words_of_a_pass": len(ids[0]),
+        "train_loss": [float(part.mean()) for part in np.split(losses, range(every, steps, every))],
+        "valid": trainer.notes["valid"],
+        "best": trainer.notes["best"],
+        "test": judge(model, settings, 2),
+        "seconds": trainer.notes["seconds"],
+    }
+
+
+def store_weights(seed: int) -> dict[str, Any]:
+    """Half-precision weights of ``gpt-2m``, the best until now, with the subwords; and how good they are."""
+    settings = RUNS["gpt-2m"]
+    vocabulary, _, _ = texts("reviews")
+    model = build(len(vocabulary), settings, np.random.default_rng(seed))
+    load_weights(KEPT / f"gpt-2m.{seed}.npz", model)
+    save_weights(GPT_WEIGHTS, model, "float16", vocabulary)
+    load_weights(GPT_WEIGHTS, model)  # what is measured is what is stored
+    notes = json.loads(str(read_npz(KEPT / f"gpt-2m.{seed}.checkpoint.npz")["about"]))["notes"]
+    return {
+        "settings": settings,
+        "parameters": count_parameters(model),
+        "best": notes["best"],
+        "valid": judge(model, settings, 1),
+        "test": judge(model, settings, 2),
+    }
+
+
+def main() -> None:
+    name, *seeds = sys.argv[1:] or [""]
+    if name not in RUNS and name != "weights":
+        sys.exit(f"name is {name or 'missing'}; it should be weights, or one of {', '.join(RUNS)}.")
+    if not all(seed.isdecimal() for seed in seeds):
+        sys.exit(f"the seeds are {' '.join(seeds)}; they should be whole numbers.")
+    for seed in map(int, seeds or ["1"]):
+        result = store_weights(seed) if name == "weights" else train(name, seed)
+        command = f"python -m runs.gpt {name} {seed}"
+        record_run(RESULTS, name, str(seed), result=result, seed=seed, command=command)
+        print(f"{name} {seed}: test {result['test']:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -87,7 +87,7 @@ reproduce: .environment-test ## Every notebook as three processors and 1 or 2 th
 	@$(VENV) tools/compare.py --settings "$(or $(SETTINGS),all)" $(if $(NB),"$(NB)")
 
 .PHONY: bench
-bench: .environment-bench ## The book's code beside PyTorch and gensim (ARGS="--json lstm")
+bench: .environment-bench ## The book's code beside PyTorch, gensim and tokenizers (ARGS="--json lstm")
 	@$(VENV) -m benchmarks $(ARGS)
 
 .PHONY: lint

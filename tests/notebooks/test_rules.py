@@ -56,7 +56,7 @@ def test_every_notebook_is_in_the_table_of_contents():
 )
 def test_what_the_code_imports_is_declared(folder, extras):
     ours = {"common", "tests", "benchmarks", "runs"} | {path.stem for path in (ROOT / "tools").rglob("*.py")}
-    optional = {"cupy", "torch"}  # extras, never required: imported inside a function or a try
+    optional = {"cupy", "torch", "tokenizers"}  # extras, never required: imported inside a function or a try
     for path in (ROOT / folder).rglob("*.py"):
         here = {other.stem for other in path.parent.glob("*.py")}
         source = path.read_text(encoding="utf-8")

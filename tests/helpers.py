@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -36,6 +37,34 @@ def questions(N: int = 3) -> tuple[Array, Array]:
     ts[:, 0] = START
     xs[1, 3:] = ts[1, 3:] = PAD
     return xp.asarray(xs), xp.asarray(ts)
+
+
+def write_safetensors(path: Path, arrays: dict[str, np.ndarray], **changed: Any) -> None:
+    """Write a ``.safetensors`` file; ``changed`` replaces entries of its header, to make a bad one."""
+    types = {"float64": "F64", "float32": "F32", "float16": "F16", "uint16": "BF16", "int64": "I64"}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, array in arrays.items():
+        first, end = end, end + array.nbytes
+        about = {"dtype": types[array.dtype.name], "shape": list(array.shape), "data_offsets": [first, end]}
+        header[name] = about | changed.get(name, {})
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(a.tobytes() for a in arrays.values()))
+
+
+def write_gpt2_vocabulary(folder: Path, subwords: Any) -> None:
+    """Write ``vocab.json`` and ``merges.txt`` as GPT-2 has them; the alphabet is GPT-2's."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]  # as they are; the others from 256 on
+    hidden = [byte for byte in range(256) if byte not in shown]
+    sign = dict(zip(shown, map(chr, shown))) | dict(zip(hidden, map(chr, range(256, 324))))
+    names = ["".join(sign[byte] for byte in token) for token in subwords.tokens]
+    names[256 + len(subwords.merges) :] = list(subwords.special)
+    vocabulary = {name: i for i, name in enumerate(names)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n", encoding="utf-8")
+    merges = [f"{names[left]} {names[right]}" for left, right in subwords.merges.tolist()]
+    text = "\n".join(["#version: 0.2", *merges]) + "\n"
+    (folder / "merges.txt").write_text(text, encoding="utf-8")
 
 
 def masked(text: str, masks: list[tuple[str, str]]) -> str:

@@ -10,7 +10,10 @@ read before.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,13 +24,17 @@ from common.layers import (
     AffineSoftmaxWithLoss,
     Dropout,
     Embedding,
+    Layer,
     LayerNorm,
     Make,
     Model,
     MultiHeadAttention,
+    walk,
 )
 from common.models.transformer import Blocks, EncoderBlock, FeedForward, look_back
-from common.support.require import require_counts
+from common.support.require import require_counts, require_positive
+from common.support.safetensors import SafeTensors
+from common.text.subwords import Subwords
 
 State: TypeAlias = "list[tuple[Array, Array]]"
 """What is kept while a text is read: keys and values (N, t, D) of its t words, for each block."""
@@ -241,6 +248,122 @@ def gpt_block(blocks: Blocks, depth: int) -> GPTBlock:
     for last in (attention.out, network.affine2):
         last.params[0] *= WORDS * (2 * depth) ** -0.5
     return GPTBlock(blocks.around(attention), blocks.around(network))
+
+
+# ---- somebody else's weights
+
+
+def load_gpt2(folder: str | os.PathLike, *, dtype: DType = FLOAT) -> tuple[GPT, Subwords]:
+    """A GPT-2 with the weights and the vocabulary that somebody else has trained [Radford2019]_.
+
+    The files are those in which GPT-2 is exchanged. There, query, key and value of a block are one matrix
+    (D, 3 D). Its keys have biases, which are left out: they add the same to all scores of a query. The scores
+    of the words have none, so ours are 0.
+
+    Parameters
+    ----------
+    folder : path
+        Has ``config.json``, ``model.safetensors``, ``vocab.json`` and ``merges.txt``.
+    dtype : float type, of the weights
+
+    Returns
+    -------
+    model : GPT
+        Not in training.
+    subwords : Subwords
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is missing.
+    ValueError
+        A file is damaged, or of another model; or the weights are a pickle.
+    """
+    folder = Path(folder)
+    config = read_config(folder / "config.json")
+    subwords = Subwords.from_gpt2(folder)
+    V, D, depth = config["vocab_size"], config["n_embd"], config["n_layer"]
+    if len(subwords) != V:
+        raise ValueError(f"{folder / 'vocab.json'} has {len(subwords)} tokens; it should have {V}.")
+    file = SafeTensors(find_weights(folder))
+    prefix = "transformer." if "transformer.wte.weight" in file else ""
+    # The weights that are drawn here are replaced at once.
+    model = gpt(V, D, config["n_positions"], np.random.default_rng(0), depth, config["n_head"], dtype=dtype)
+    for _, layer in walk(model):
+        if isinstance(layer, LayerNorm):
+            layer.epsilon = config["layer_norm_epsilon"]
+
+    def fill(name: str, *params: Any) -> None:
+        """Put an array of the file into our weights, which lie side by side in it, all of one shape; what
+        stands where None is given is left out."""
+        *rows, width = params[0].shape
+        array = file.read(prefix + name, (*rows, width * len(params)))
+        for param, part in zip(params, np.split(array, len(params), axis=-1)):
+            if param is not None:
+                param[...] = xp.asarray(part)
+
+    fill("wte.weight", model.embed.words.params[0])
+    fill("wpe.weight", model.embed.positions.params[0])
+    for i, block in enumerate(model.blocks):
+        attention, network = block.attention.layer, block.network.layer
+        query, key, value = attention.query.params, attention.key.params, attention.value.params
+        fill(f"h.{i}.attn.c_attn.weight", query[0], key[0], value[0])
+        fill(f"h.{i}.attn.c_attn.bias", query[1], None, value[1])
+        layers: dict[str, Layer] = {
+            "attn.c_proj": attention.out,
+            "mlp.c_fc": network.affine1,
+            "mlp.c_proj": network.affine2,
+        }
+        layers |= {"ln_1": block.attention.norm, "ln_2": block.network.norm}
+        for name, layer in layers.items():
+            fill(f"h.{i}.{name}.weight", layer.params[0])
+            fill(f"h.{i}.{name}.bias", layer.params[1])
+    fill("ln_f.weight", model.norm.params[0])
+    fill("ln_f.bias", model.norm.params[1])
+    model.training = False
+    return model, subwords
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The sizes of a GPT-2, if it is one that ``gpt`` can make."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; it should say how large the GPT-2 is.")
+    try:
+        config = {"layer_norm_epsilon": 1e-5, **json.loads(path.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is damaged; it should be a JSON object.") from None
+    for name in ("vocab_size", "n_embd", "n_layer", "n_head", "n_positions"):
+        value = config.get(name)
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name} in {path} is {value!r}; it should be a whole number, at least 1.")
+    wanted = {
+        "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+        "n_inner": (None, 4 * config["n_embd"]),
+        "scale_attn_weights": (True,),
+        "scale_attn_by_inverse_layer_idx": (False,),
+        "tie_word_embeddings": (True,),
+    }
+    for name, values in wanted.items():
+        if config.get(name, values[0]) not in values:
+            raise ValueError(
+                f"{name} in {path} is {config[name]!r}; it should be {values[0]!r}, as in GPT-2."
+            )
+    require_positive("layer_norm_epsilon", config["layer_norm_epsilon"])
+    return config
+
+
+def find_weights(folder: Path) -> Path:
+    """The file with the weights."""
+    path, pickle = folder / "model.safetensors", folder / "pytorch_model.bin"
+    if not path.is_file() and pickle.is_file():
+        raise FileNotFoundError(
+            f"there is no file {path}; {pickle.name} beside it is a pickle, may run any code when it is "
+            "read, and is not read here."
+        )
+    return path
+
+
+# ---- what is checked
 
 
 def require_room(positions: int, length: int) -> None:

@@ -10,6 +10,7 @@ followed. A small Transformer is compared as a whole.
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from functools import partial
 
@@ -27,7 +28,9 @@ from common.layers.make import Make
 from common.models.seq2seq import Seq2Seq
 from common.models.transformer import Blocks, transformer
 from common.text import PAD, START
+from common.text.subwords import END_OF_TEXT, GPT2_BYTES, Subwords
 from tests.golden.reference import GOLDEN, gaps_to
+from tests.helpers import write_gpt2_vocabulary, write_safetensors
 
 FAR = 1e-8
 """In float64, ours and PyTorch's numbers agree to some 1e-15; what is further apart is another formula."""
@@ -296,6 +299,60 @@ def loss_of_pytorch(p, ours: Seq2Seq, questions, answers):
     return F.cross_entropy(scores, targets, ignore_index=PAD, label_smoothing=ours.loss.smoothing)
 
 
+def gpt2_scores(p, heads, ids):
+    """The scores of a GPT-2 for the next token, from its weights ``p`` by their names in its files.
+
+    The matrices of its blocks are the transposes of those that ``F.linear`` takes.
+    """
+    T, D = ids.shape[1], p["wte.weight"].shape[1]
+
+    def linear(x, name):
+        return F.linear(x, p[f"{name}.weight"].T, p[f"{name}.bias"])
+
+    def norm(x, name):
+        return F.layer_norm(x, (D,), p[f"{name}.weight"], p[f"{name}.bias"])
+
+    x = F.embedding(ids, p["wte.weight"]) + p["wpe.weight"][:T]
+    for i in range(sum(name.endswith("ln_1.weight") for name in p)):
+        three = linear(norm(x, f"h.{i}.ln_1"), f"h.{i}.attn.c_attn").split(D, dim=-1)
+        q, k, v = (a.unflatten(-1, (heads, -1)).transpose(1, 2) for a in three)
+        found = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        x = x + linear(found, f"h.{i}.attn.c_proj")
+        inner = F.gelu(linear(norm(x, f"h.{i}.ln_2"), f"h.{i}.mlp.c_fc"), approximate="tanh")
+        x = x + linear(inner, f"h.{i}.mlp.c_proj")
+    return F.linear(norm(x, "ln_f"), p["wte.weight"])
+
+
+def make_gpt2():
+    """A folder with a tiny GPT-2 of random weights, in the files in which GPT-2 is exchanged, and what
+    PyTorch computes with it."""
+    folder, rng = GOLDEN / "gpt2", np.random.default_rng(1984)
+    folder.mkdir(exist_ok=True)
+    text = "You say goodbye and I say hello. Why do you say goodbye, goodbye? Hello, hello, hello."
+    subwords = Subwords.learn([text], 24, special=[END_OF_TEXT], alphabet=GPT2_BYTES)
+    write_gpt2_vocabulary(folder, subwords)
+    V, D, depth, heads, length = len(subwords), 12, 2, 3, 16
+    config = {"model_type": "gpt2", "vocab_size": V, "n_embd": D, "n_layer": depth, "n_head": heads}
+    config |= {"n_positions": length, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    shapes = {"wte.weight": (V, D), "wpe.weight": (length, D)}
+    for i in range(depth):
+        shapes |= {f"h.{i}.{n}.{kind}": (D,) for n in ("ln_1", "ln_2") for kind in ("weight", "bias")}
+        for name, (rows, columns) in {
+            "attn.c_attn": (D, 3 * D),
+            "attn.c_proj": (D, D),
+            "mlp.c_fc": (D, 4 * D),
+            "mlp.c_proj": (4 * D, D),
+        }.items():
+            shapes |= {f"h.{i}.{name}.weight": (rows, columns), f"h.{i}.{name}.bias": (columns,)}
+    shapes |= {"ln_f.weight": (D,), "ln_f.bias": (D,)}
+    arrays = {name: (0.4 * rng.standard_normal(s)).astype("<f4") for name, s in shapes.items()}
+    write_safetensors(folder / "model.safetensors", arrays)
+    ids = rng.integers(0, V, (2, length))
+    scores = gpt2_scores({n: torch.from_numpy(a) for n, a in arrays.items()}, heads, torch.from_numpy(ids))
+    np.savez_compressed(GOLDEN / "gpt2.npz", ids=ids, scores=scores.numpy(), text=text)
+
+
 def make_layer(layer_class):
     """The file of a layer; returns how far ours is from it. Nothing is written if that is too far.
 
@@ -358,7 +415,12 @@ def make_optimizers():
 
 def main() -> None:
     layers = {c.__name__: partial(make_layer, c) for c in layer_classes()}
-    others = {"transformer": make_transformer, "optimizers": make_optimizers, "running": make_running}
+    others = {
+        "gpt2": make_gpt2,
+        "transformer": make_transformer,
+        "optimizers": make_optimizers,
+        "running": make_running,
+    }
     wanted = sys.argv[1:] or [*layers, *others]
     if unknown := [name for name in wanted if name not in layers | others]:
         sys.exit(f"NAME is {' '.join(unknown)}; it should be one of {', '.join(layers | others)}.")

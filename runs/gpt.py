@@ -55,7 +55,7 @@ LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1e-2}
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
 RUNS: dict[str, dict[str, Any]] = {
     "gpt-2m": GPT_2M,
-    "lstm-2m": LSTM_2M,
+    "lstm-2m": LSTM_2M | {"steps": 4740},  # in the seconds of gpt-2m
     "lstm-2m-words": LSTM_2M,
     "gpt-10m": GPT_2M | {"D": 320, "depth": 6, "heads": 8, "lr": 2e-3, "N": 8, "T": 256},
     "lstm-10m": LSTM_2M | {"D": 576, "lr": 5e-3, "N": 8, "T": 256},

@@ -15,6 +15,7 @@ from common.metrics import bits_per_character, perplexity, total_loss
 from common.models.generation import choose, continue_text
 from common.models.gpt import gpt
 from common.models.language_model import LanguageModel
+from common.models.pretrained import GPT_WEIGHTS, load_gpt_reviews
 from common.optimizers import AdamW
 from common.schedules import cosine
 from common.training import Trainer, train_step
@@ -361,3 +362,17 @@ def test_what_is_compared_has_as_many_weights(pair):
     rng = np.random.default_rng(0)
     ours, theirs = (count_parameters(runs.build(8257, runs.RUNS[name], rng)) for name in pair)
     assert abs(ours / theirs - 1) < 0.02, (ours, theirs)
+
+
+def test_the_gpt_that_comes_with_the_book_knows_the_reviews():
+    model, subwords = load_gpt_reviews()
+    assert count_parameters(model) == 1_874_369 and not model.training
+    assert GPT_WEIGHTS.stat().st_size < 6_000_000
+    text = "This film is one of the best that I have ever seen, and the acting is superb."
+    right = bits_per_character(model, subwords.encode(text), len(text))
+    wrong = bits_per_character(model, subwords.encode(" ".join(text.split()[::-1])), len(text))
+    assert right < 2.2 < wrong
+    first, again = (
+        continue_text(model, subwords.encode("The film"), 20, np.random.default_rng(0)) for _ in "ab"
+    )
+    assert first == again and subwords.decode(first).isprintable()

@@ -10,9 +10,11 @@ import numpy as np
 from common.backend import FLOAT, DType
 from common.datasets.bible import Sentences, load_bible_pairs
 from common.datasets.files import DATA
+from common.models.gpt import GPT, gpt
 from common.models.language_model import LanguageModel
 from common.models.seq2seq import Seq2Seq
 from common.models.transformer import transformer
+from common.text.subwords import Subwords
 from common.text.vocabulary import Vocabulary
 from common.weights import load_vocabulary, load_weights
 
@@ -34,6 +36,22 @@ def load_reviews_model() -> tuple[LanguageModel, Vocabulary]:
     model.training = False
     load_weights(REVIEWS_WEIGHTS, model)
     return model, vocabulary
+
+
+GPT_SIZES: dict[str, Any] = {"D": 128, "length": 128, "depth": 4, "heads": 4}
+"""Of the GPT that has read the film reviews."""
+
+
+def load_gpt_reviews() -> tuple[GPT, Subwords]:
+    """The GPT that has read the film reviews as subwords, and these.
+
+    How it was trained, and its bits per character, are in ``data/results/gpt.json`` under "weights".
+    """
+    subwords = Subwords.load(GPT_WEIGHTS)
+    model = gpt(len(subwords), rng=np.random.default_rng(1), **GPT_SIZES)  # weights that are replaced at once
+    model.training = False
+    load_weights(GPT_WEIGHTS, model)
+    return model, subwords
 
 
 SEED, LONGEST, MIN_COUNT = 1611, 30, 5

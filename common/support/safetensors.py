@@ -48,7 +48,7 @@ class SafeTensors:
                 )
             length = int.from_bytes(begin, "little")
             if not 2 <= length <= self.size - 8:
-                raise self._damaged(f"its header should have {length} bytes")
+                raise self._damaged(f"its header should have {length} bytes.")
             header = file.read(length)
         self.start = 8 + length
         self.entries = self._entries(header)
@@ -63,19 +63,19 @@ class SafeTensors:
                 for name, about in read.items()
             }
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise self._damaged("its header is not that of a safetensors file") from None
+            raise self._damaged("its header is not that of a safetensors file.") from None
         end = 0
         for name, (dtype, shape, (first, last)) in sorted(entries.items(), key=lambda entry: entry[1][2]):
             size = math.prod(shape) * np.dtype(TYPES[dtype]).itemsize if dtype in TYPES else last - first
             if first != end or last - first != size:
-                raise self._damaged(f"{name} lies in bytes {first} to {last}, which does not fit its shape")
+                raise self._damaged(f"{name} lies in bytes {first} to {last}, which does not fit its shape.")
             end = last
         if self.start + end != self.size:
-            raise self._damaged(f"it should have {self.start + end} bytes")
+            raise self._damaged(f"it should have {self.start + end} bytes.")
         return entries
 
     def _damaged(self, problem: str) -> ValueError:
-        return ValueError(f"{self.path} has {self.size} bytes and is damaged or cut off: {problem}.")
+        return ValueError(f"{self.path} has {self.size} bytes and is damaged or cut off: {problem}")
 
     def __contains__(self, name: str) -> bool:
         return name in self.entries

@@ -7,7 +7,8 @@ trains a model, and adds what it measured to data/results/gpt.json; the seed is 
 ``gpt-2m`` and ``lstm-2m`` read the film reviews as subwords, in the same order, for the same seconds of a
 processor; ``lstm-2m-words`` reads as many words as ``gpt-2m``. ``gpt-10m`` and ``lstm-10m`` are larger, and
 take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``scale-5`` are GPTs of five
-sizes. ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
+sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others like them are short: a tenth of the steps, to compare
+learning rates. ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -62,6 +63,13 @@ RUNS: dict[str, dict[str, Any]] = {
     "gpt-ptb": GPT_2M | {"text": "ptb", "D": 160, "depth": 3, "dropout": 0.3, "steps": 9000, "every": 450},
 } | {
     f"scale-{i}": GPT_2M | {"D": D, "depth": depth, "heads": D // 32} for i, (D, depth) in enumerate(SIZES, 1)
+}
+
+RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
+RUNS |= {
+    f"{name}@{rate}": settings | {"lr": rate, "steps": 400, "every": 200}
+    for name, settings in {"gpt-2m": GPT_2M, "lstm-2m": LSTM_2M}.items()
+    for rate in RATES
 }
 
 

@@ -53,13 +53,14 @@ LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
 GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}
 LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1e-2}
+LONG = {"N": 8, "T": 256, "steps": 6000, "every": 500}  # more than three hours
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
 RUNS: dict[str, dict[str, Any]] = {
     "gpt-2m": GPT_2M,
     "lstm-2m": LSTM_2M | {"steps": 4740},  # in the seconds of gpt-2m
     "lstm-2m-words": LSTM_2M,
-    "gpt-10m": GPT_2M | {"D": 320, "depth": 6, "heads": 8, "lr": 2e-3, "N": 8, "T": 256},
-    "lstm-10m": LSTM_2M | {"D": 576, "lr": 5e-3, "N": 8, "T": 256},
+    "gpt-10m": GPT_2M | {"D": 320, "depth": 6, "heads": 8, "lr": 2e-3} | LONG,
+    "lstm-10m": LSTM_2M | {"D": 576, "lr": 5e-3} | LONG,
     "gpt-ptb": GPT_2M | {"text": "ptb", "D": 160, "depth": 3, "dropout": 0.3, "steps": 9000, "every": 450},
 } | {
     f"scale-{i}": GPT_2M | {"D": D, "depth": depth, "heads": D // 32} for i, (D, depth) in enumerate(SIZES, 1)

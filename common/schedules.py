@@ -81,3 +81,23 @@ def cosine(lr: float, steps: int, rise: int = 0, lowest: float = 0.0) -> Callabl
         return lr * (lowest + (1 - lowest) * (1 + math.cos(math.pi * way)) / 2)
 
     return rate
+
+
+def geometric(first: float, last: float, steps: int) -> Callable[[int], float]:
+    """A schedule: from the first rate to the last, each the same multiple of the one before.
+
+    Upward it is the range test [Smith2017]_: one short run that shows from which rate on the loss falls, and
+    from which on it climbs.
+
+    Parameters
+    ----------
+    first, last : float
+    steps : int
+        How many updates there will be, at least two; later ones have the last rate.
+    """
+    require_positive("first", first)
+    require_positive("last", last)
+    require_count("steps", steps)
+    if steps < 2:
+        raise ValueError(f"steps is {steps}; it should be at least 2, for the first rate and the last.")
+    return lambda step: first * (last / first) ** min(1.0, step / (steps - 1))

@@ -16,6 +16,7 @@ ROOMS = {
     "initializers": "backend",
     "text": "backend support",
     "schedules": "support",
+    "search": "support",
     "layers": "backend support functions initializers",
     "optimizers": "backend support",
     "gradient_check": "backend support layers",

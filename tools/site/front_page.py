@@ -25,10 +25,10 @@ CORE = {
     "07_seq2seq": "Generate text; turn one sequence into another.",
     "08_attention": "Look back at the input while writing the output.",
     "09_transformer": "Self-attention, heads, masks and positions: built, checked and trained.",
+    "10_gpt": "Subwords, a decoder alone, and a look at the heads by which it copies.",
 }
 # What each of these is called until it has a page.
 FURTHER = {
-    "10_gpt": "A small GPT",
     "11_training_techniques": "Training techniques",
     "12_convolutional_networks": "Convolutional networks",
     "13_glove_and_evaluation": "GloVe, and judging word vectors",

@@ -86,7 +86,7 @@ def link_picture(path: Path) -> None:
     fig.text(
         0.05,
         0.2,
-        "From a matrix product\nto a working Transformer",
+        "From a matrix product\nto a small GPT",
         color="#a4b0bd",
         fontsize=20,
         va="center",

@@ -42,13 +42,18 @@ GPT_SIZES: dict[str, Any] = {"D": 128, "length": 128, "depth": 4, "heads": 4}
 """Of the GPT that has read the film reviews."""
 
 
-def load_gpt_reviews() -> tuple[GPT, Subwords]:
+def load_gpt_reviews(*, dtype: DType = FLOAT) -> tuple[GPT, Subwords]:
     """The GPT that has read the film reviews as subwords, and these.
 
     How it was trained, and its bits per character, are in ``data/results/gpt.json`` under "weights".
+
+    Parameters
+    ----------
+    dtype : float type, of the weights
     """
     subwords = Subwords.load(GPT_WEIGHTS)
-    model = gpt(len(subwords), rng=np.random.default_rng(1), **GPT_SIZES)  # weights that are replaced at once
+    rng = np.random.default_rng(1)  # for weights that are replaced at once
+    model = gpt(len(subwords), rng=rng, dtype=dtype, **GPT_SIZES)
     model.training = False
     load_weights(GPT_WEIGHTS, model)
     return model, subwords

@@ -46,7 +46,7 @@ def torch_step(model: Any, optimizer: Any, max_norm: float | None, loss_of_batch
     return step
 
 
-def counted(step: Step, amount: float) -> Callable[[], float]:
+def counted(step: Callable[[], Any], amount: float) -> Callable[[], float]:
     """One step a call; returns how much work that was."""
 
     def work() -> float:

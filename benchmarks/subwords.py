@@ -14,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks import Benchmark
+from benchmarks._steps import counted
 
 MERGES = 8_000
 TEXTS_ENCODED = 4_000
@@ -56,43 +58,25 @@ def peer_learn(texts: list[str]) -> Any:
     return tokenizer
 
 
-def side(learner: Callable[[list[str]], Any]) -> Callable[[], Callable[[], float]]:
-    """One side of the benchmark of learning: all reviews, each time."""
-
-    def prepare() -> Callable[[], float]:
-        texts = reviews()
-        amount = kilobytes(texts)
-
-        def work() -> float:
-            learner(texts)
-            return amount
-
-        return work
-
-    return prepare
+def learning(learner: Callable[[list[str]], Any]) -> Callable[[], float]:
+    """All reviews, each time."""
+    texts = reviews()
+    return counted(lambda: learner(texts), kilobytes(texts))
 
 
 def encode() -> Callable[[], float]:
     subwords, texts = learn(reviews()), reviews()[:TEXTS_ENCODED]
-    amount = kilobytes(texts)
 
-    def work() -> float:
+    def work() -> None:
         subwords._written.clear()  # as if it had seen no text yet
         subwords.encode_texts(texts)
-        return amount
 
-    return work
+    return counted(work, kilobytes(texts))
 
 
 def peer_encode() -> Callable[[], float]:
     tokenizer, texts = peer_learn(reviews()), reviews()[:TEXTS_ENCODED]
-    amount = kilobytes(texts)
-
-    def work() -> float:
-        tokenizer.encode_batch(texts)
-        return amount
-
-    return work
+    return counted(lambda: tokenizer.encode_batch(texts), kilobytes(texts))
 
 
 def report_learn() -> dict[str, Any]:
@@ -141,8 +125,8 @@ BENCHMARKS = [
     Benchmark(
         name="subwords-learn",
         unit="kB",
-        ours=side(learn),
-        peer=side(peer_learn),
+        ours=partial(learning, learn),
+        peer=partial(learning, peer_learn),
         against="tokenizers",
         needs=NEEDS,
         turns=3,

@@ -30,7 +30,7 @@ from common.batches import Batches, InOrder
 from common.book.results import record_run
 from common.datasets import load_ptb, load_reviews
 from common.datasets.reviews import review_parts
-from common.layers import GRU, LSTM, RNN, Layer, count_parameters
+from common.layers import LSTM, Layer, count_parameters
 from common.metrics import bits_per_character, perplexity
 from common.models.gpt import gpt
 from common.models.language_model import LanguageModel
@@ -47,7 +47,6 @@ from runs import leave_if_stopped
 RESULTS = "gpt"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "gpt"
 MERGES = 8000
-LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
 # A batch has N strands of T words. A pass over the reviews is some 3,960 batches of 16 times 128.
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
@@ -126,7 +125,7 @@ def build(V: int, settings: dict[str, Any], rng: np.random.Generator) -> Any:
     D, depth, dropout = settings["D"], settings["depth"], settings.get("dropout", 0.0)
     if settings["model"] == "gpt":
         return gpt(V, D, settings["T"], rng, depth=depth, heads=settings["heads"], dropout=dropout)
-    return LanguageModel(V, D, D, rng, LAYERS[settings["model"]], depth=depth, dropout=dropout, tied=True)
+    return LanguageModel(V, D, D, rng, LSTM, depth=depth, dropout=dropout, tied=True)
 
 
 def judge(model: Layer, settings: dict[str, Any], part: int) -> float:

@@ -294,12 +294,96 @@ def heads(d: Draw, D: int, scale: float, causal: bool = False) -> layers.MultiHe
     return layers.MultiHeadAttention(query, key, value, out, heads=2 if D < 64 else 8, causal=causal)
 
 
-def rested(d: Draw, D: int) -> layers.BatchNorm:
+def rested(d: Draw, D: int, axis: int = -1) -> layers.BatchNorm:
     """Batch normalization that is not in training, as it may be after some batches."""
-    layer = layers.BatchNorm(d.floats(D), d.floats(D))
+    layer = layers.BatchNorm(d.floats(D), d.floats(D), axis=axis)
     layer.training = False
     layer.running_mean, layer.running_variance = d.floats(D), xp.exp(d.floats(D))
     return layer
+
+
+def filters(
+    d: Draw, F: int, C: int, *size: int, scale: float = 1.0, **settings: object
+) -> layers.Convolution:
+    """A convolution with F filters over C channels."""
+    return layers.Convolution((scale * d.floats(F, C, *size)).astype(d.dtype), d.floats(F), **settings)
+
+
+def pooling(layer: type[layers.Layer]) -> dict[str, object]:
+    """The examples that both kinds of pooling share."""
+    return {
+        "shapes": "x (N, C, H, W) → y (N, C, H', W'), or x (N, C, T) → y (N, C, T')",
+        "bad": {
+            "no channels": (
+                lambda one, d: one.forward(d.floats(2, 6)),
+                "x has shape (2, 6); it should be (N, C, T) or (N, C, H, W), and not empty",
+            ),
+            "a grid of another kind": (
+                lambda one, d: layer((2, 2)).forward(d.floats(2, 3, 6)),
+                "x has shape (2, 3, 6); it should be (N, C, H, W), and not empty",
+            ),
+            "integers": (
+                lambda one, d: one.forward(d.ids(4, 2, 3, 6, 4)),
+                "x holds int64; it should hold floats",
+            ),
+            "does not divide": (
+                lambda one, d: one.forward(d.floats(2, 3, 6, 7)),
+                "x has shape (2, 3, 6, 7); along axis 3 windows of 2 in steps of 2 would leave out the last "
+                "1 of 7 places: it should have 6 or 8",
+            ),
+            "too small": (
+                lambda one, d: layer(3).forward(d.floats(2, 3, 6, 2)),
+                "x has shape (2, 3, 6, 2); along axis 3, of 2 places, it should be at least as large as the "
+                "window, 3",
+            ),
+            "size": (lambda one, d: layer(0), "size is 0; it should be a whole number, at least 1."),
+            "sizes": (
+                lambda one, d: layer((2, 2), stride=(1, 2, 3)),
+                "size is (2, 2); it should be a whole number, at least 1, or 3 of them.",
+            ),
+            "stride": (
+                lambda one, d: layer((2, 2), stride=0),
+                "stride is 0; it should be a whole number, at least 1, or 2 of them",
+            ),
+            "padding": (
+                lambda one, d: layer(2, padding=2),
+                "padding is 2; it should be at most half of the window, 2",
+            ),
+        },
+        "examples": {
+            "(N, C, H, W)": lambda d: (layer(2), [d.floats(2, 3, 6, 4)]),
+            "(N, C, T)": lambda d: (layer(2), [d.floats(2, 3, 6)]),
+            "overlapping": lambda d: (layer(3, stride=2), [d.floats(2, 3, 7, 5)]),
+            "padding": lambda d: (layer((3, 2), stride=(2, 1), padding=(1, 0)), [d.floats(2, 2, 6, 4)]),
+        },
+        "timed": lambda d: (layer(2), [d.floats(100, 30, 24, 24)]),
+    }
+
+
+def pooling_of_all(layer: type[layers.Layer]) -> dict[str, object]:
+    """The examples that both kinds of pooling over the whole grid share."""
+    return {
+        "shapes": "x (N, C, H, W) or (N, C, T) → y (N, C)",
+        "bad": {
+            "no grid": (
+                lambda one, d: one.forward(d.floats(2, 3)),
+                "x has shape (2, 3); it should be (N, C, T) or (N, C, H, W), and not empty",
+            ),
+            "empty": (
+                lambda one, d: one.forward(d.floats(2, 3, 0)),
+                "x has shape (2, 3, 0); it should be (N, C, T) or (N, C, H, W), and not empty",
+            ),
+            "integers": (
+                lambda one, d: one.forward(d.ids(4, 2, 3, 6)),
+                "x holds int64; it should hold floats",
+            ),
+        },
+        "examples": {
+            "(N, C, T)": lambda d: (layer(), [d.floats(2, 3, 5)]),
+            "(N, C, H, W)": lambda d: (layer(), [d.floats(2, 3, 4, 2)]),
+        },
+        "timed": lambda d: (layer(), [d.floats(100, 64, 7, 7)]),
+    }
 
 
 ENTRIES = [
@@ -863,12 +947,17 @@ ENTRIES = [
         layers.BatchNorm,
         formula=r"y = g \odot \frac{x - \bar{x}}{\sqrt{\overline{(x - \bar{x})^2} + \epsilon}} + b, "
         r"\quad \text{means over all rows}",
-        shapes="x (…, D), g and b (D) → y (…, D)",
+        shapes="x (…, D) or (N, D, …), g and b (D) → y, as x",
         source="Ioffe2015",
         examples={
             "(N, D)": lambda d: (layers.BatchNorm(d.floats(4), d.floats(4)), [d.floats(5, 4)]),
             "(N, T, D)": lambda d: (layers.BatchNorm(d.floats(4), d.floats(4)), [d.floats(2, 3, 4)]),
+            "(N, D, H, W)": lambda d: (
+                layers.BatchNorm(d.floats(3), d.floats(3), axis=1),
+                [d.floats(2, 3, 2, 4)],
+            ),
             "not training": lambda d: (rested(d, 4), [d.floats(5, 4)]),
+            "not training, (N, D, H, W)": lambda d: (rested(d, 3, axis=1), [d.floats(1, 3, 2, 2)]),
             "not training, one row": lambda d: (rested(d, 4), [d.floats(1, 4)]),
         },
         bad={
@@ -879,6 +968,22 @@ ENTRIES = [
             "one row": (
                 lambda layer, d: layer.forward(d.floats(1, 4)),
                 "x has shape (1, 4); in training it should have at least 2 rows: one row is its own mean",
+            ),
+            "channels": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(4), axis=1).forward(
+                    d.floats(2, 3, 4, 4)
+                ),
+                "x has shape (2, 3, 4, 4); it should be (N, 4, ...)",
+            ),
+            "one place of one picture": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(4), axis=1).forward(
+                    d.floats(1, 4, 1, 1)
+                ),
+                "x has shape (1, 4, 1, 1); in training it should have at least 2 rows",
+            ),
+            "axis": (
+                lambda layer, d: layers.BatchNorm(d.floats(4), d.floats(4), axis=2),
+                "axis is 2; it should be -1 or 1",
             ),
             "one row, no batch": (
                 lambda layer, d: layer.forward(d.floats(4)),
@@ -938,5 +1043,168 @@ ENTRIES = [
         },
         torch="x[0] + clocks(*x[0].shape[1:], layer.base)",
         timed=lambda d: (layers.PositionalEncoding(256), [d.floats(20, 35, 256)]),
+    ),
+    Entry(
+        layers.Convolution,
+        formula=r"y_{nfij} = b_f + \sum_{c, u, v} W_{fcuv} \, x_{n, c, si + u - p, sj + v - p}",
+        shapes="x (N, C, H, W), W (F, C, kh, kw), b (F) → y (N, F, H', W'), "
+        "or x (N, C, T), W (F, C, k) → y (N, F, T')",
+        source="LeCun1998b",
+        examples={
+            "(N, C, H, W)": lambda d: (filters(d, 4, 3, 3, 2), [d.floats(2, 3, 5, 4)]),
+            "(N, C, T)": lambda d: (filters(d, 4, 3, 2), [d.floats(2, 3, 5)]),
+            "stride and padding": lambda d: (
+                filters(d, 2, 3, 3, 3, stride=2, padding=1),
+                [d.floats(2, 3, 6, 5)],
+            ),
+            "one for each axis": lambda d: (
+                filters(d, 2, 1, 3, 2, stride=(1, 2), padding=(2, 0)),
+                [d.floats(2, 1, 4, 6)],
+            ),
+            "line, stride and padding": lambda d: (
+                filters(d, 2, 3, 3, stride=2, padding=1),
+                [d.floats(2, 3, 7)],
+            ),
+            "1 x 1, with gaps": lambda d: (filters(d, 4, 3, 1, 1, stride=2), [d.floats(2, 3, 4, 5)]),
+            "first": lambda d: (filters(d, 4, 1, 3, 3, first=True), [d.floats(2, 1, 5, 4)]),
+        },
+        bad={
+            "channels": (
+                lambda layer, d: layer.forward(d.floats(2, 1, 5, 4)),
+                "x has shape (2, 1, 5, 4); it should be (N, 3, H, W), and not empty",
+            ),
+            "no channels": (
+                lambda layer, d: layer.forward(d.floats(2, 5, 4)),
+                "x has shape (2, 5, 4); it should be (N, 3, H, W), and not empty",
+            ),
+            "a picture for a line": (
+                lambda layer, d: filters(d, 4, 3, 2).forward(d.floats(2, 3, 5, 4)),
+                "x has shape (2, 3, 5, 4); it should be (N, 3, T), and not empty",
+            ),
+            "integers": (
+                lambda layer, d: layer.forward(d.ids(4, 2, 3, 5, 4)),
+                "x holds int64; it should hold floats",
+            ),
+            "type": (
+                lambda layer, d: layer.forward(d.floats(2, 3, 5, 4).astype(np.float32)),
+                "x is float32 and the weights are float64; both should be of one type",
+            ),
+            "filter larger than the picture": (
+                lambda layer, d: layer.forward(d.floats(2, 3, 2, 4)),
+                "x has shape (2, 3, 2, 4); along axis 2, of 2 places, it should be at least as large as the "
+                "window, 3",
+            ),
+            "larger with its padding": (
+                lambda layer, d: filters(d, 4, 3, 7, padding=1).forward(d.floats(2, 3, 4)),
+                "x has shape (2, 3, 4); along axis 2, of 4 places, 6 with its padding, it should be at least "
+                "as large as the window, 7",
+            ),
+            "does not divide": (
+                lambda layer, d: filters(d, 4, 3, 3, 3, stride=2).forward(d.floats(2, 3, 5, 6)),
+                "x has shape (2, 3, 5, 6); along axis 3 windows of 3 in steps of 2 would leave out the last "
+                "1 of 6 places: it should have 5 or 7, or another stride or padding should be chosen",
+            ),
+            "W": (
+                lambda layer, d: layers.Convolution(d.floats(4, 3), d.floats(4)),
+                "W has shape (4, 3); it should be (F, C, k) or (F, C, kh, kw): filters, channels, window",
+            ),
+            "b": (
+                lambda layer, d: layers.Convolution(d.floats(4, 3, 2, 2), d.floats(3)),
+                "b has shape (3,); it should be (4,)",
+            ),
+            "stride": (
+                lambda layer, d: filters(d, 4, 3, 2, 2, stride=0),
+                "stride is 0; it should be a whole number, at least 1, or 2 of them",
+            ),
+            "padding": (
+                lambda layer, d: filters(d, 4, 3, 2, padding=-1),
+                "padding is -1; it should be a whole number, at least 0.",
+            ),
+            "strides": (
+                lambda layer, d: filters(d, 4, 3, 2, 2, stride=(1, 1, 1)),
+                "stride is (1, 1, 1); it should be a whole number, at least 1, or 2 of them",
+            ),
+        },
+        torch="(F.conv1d if x[0].ndim == 3 else F.conv2d)(x[0], p[0], p[1], layer.stride, layer.padding)",
+        timed=lambda d: (filters(d, 30, 1, 5, 5, scale=0.2, first=True), [d.floats(100, 1, 28, 28)]),
+    ),
+    Entry(
+        layers.MaxPooling,
+        formula=r"y_{ncij} = \max_{u, v} x_{n, c, si + u - p, sj + v - p}",
+        source="Scherer2010",
+        torch="(F.max_pool1d if x[0].ndim == 3 else F.max_pool2d)(x[0], *layer.settings(x[0]))",
+        **pooling(layers.MaxPooling),
+    ),
+    Entry(
+        layers.AveragePooling,
+        formula=r"y_{ncij} = \frac{1}{k_h k_w} \sum_{u, v} x_{n, c, si + u - p, sj + v - p}",
+        source="LeCun1998b",
+        torch="(F.avg_pool1d if x[0].ndim == 3 else F.avg_pool2d)(x[0], *layer.settings(x[0]))",
+        **pooling(layers.AveragePooling),
+    ),
+    Entry(
+        layers.GlobalMaxPooling,
+        formula=r"y_{nc} = \max_{i, j} x_{ncij}",
+        source="Collobert2008",
+        torch="x[0].flatten(2).max(dim=2).values",
+        **pooling_of_all(layers.GlobalMaxPooling),
+    ),
+    Entry(
+        layers.GlobalAveragePooling,
+        formula=r"y_{nc} = \frac{1}{HW} \sum_{i, j} x_{ncij}",
+        source="Lin2014",
+        torch="x[0].flatten(2).mean(dim=2)",
+        **pooling_of_all(layers.GlobalAveragePooling),
+    ),
+    Entry(
+        layers.Flatten,
+        formula=r"y_{nd} = x_{n c i j}, \quad d = (c H + i) W + j",
+        shapes="x (N, …) → y (N, D)",
+        source="LeCun1998b",
+        examples={
+            "(N, C, H, W)": lambda d: (layers.Flatten(), [d.floats(2, 3, 2, 4)]),
+            "(N, T, D)": lambda d: (layers.Flatten(), [d.floats(2, 3, 4)]),
+            "(N, D)": lambda d: (layers.Flatten(), [d.floats(2, 3)]),
+        },
+        bad={
+            "a number": (lambda layer, d: layer.forward(3), "x is a int; it should be an array"),
+            "no axis": (lambda layer, d: layer.forward(d.floats()), "x has shape (); it should be (N, ...)"),
+        },
+        torch="x[0].flatten(1)",
+        timed=lambda d: (layers.Flatten(), [d.floats(100, 30, 12, 12)]),
+    ),
+    Entry(
+        layers.ResidualBlock,
+        formula=r"y = f_n(\dots f_1(x)) + x \quad \text{or} \quad f_n(\dots f_1(x)) + g(x)",
+        shapes="x (N, …) → y, of the shape that the layers give",
+        source="He2016",
+        examples={
+            "dense": lambda d: (
+                layers.ResidualBlock(layers.Affine(d.floats(4, 4), d.floats(4)), layers.Tanh()),
+                [d.floats(3, 4)],
+            ),
+            "pictures": lambda d: (
+                layers.ResidualBlock(filters(d, 2, 2, 3, 3, padding=1)),
+                [d.floats(2, 2, 4, 3)],
+            ),
+            "shortcut": lambda d: (
+                layers.ResidualBlock(
+                    filters(d, 4, 2, 3, 3, stride=2, padding=1), shortcut=filters(d, 4, 2, 1, 1, stride=2)
+                ),
+                [d.floats(2, 2, 4, 6)],
+            ),
+        },
+        bad={
+            "another shape": (
+                lambda layer, d: layers.ResidualBlock(filters(d, 2, 2, 3, 3)).forward(d.floats(2, 2, 4, 3)),
+                "layers make (2, 2, 2, 1) of x, and the way past them gives (2, 2, 4, 3); both should have "
+                "one shape: a shortcut may be given that brings x to it",
+            ),
+        },
+        torch="residual_block(layer, p, x[0])",
+        timed=lambda d: (
+            layers.ResidualBlock(filters(d, 32, 32, 3, 3, scale=0.06, padding=1)),
+            [d.floats(100, 32, 14, 14)],
+        ),
     ),
 ]

@@ -14,15 +14,17 @@ from common.layers.base import (
     walk,
 )
 from common.layers.cells import GRUCell, LSTMCell, RNNCell
+from common.layers.convolution import Convolution
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
 from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
 from common.layers.make import Make
 from common.layers.normalization import BatchNorm, LayerNorm
+from common.layers.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from common.layers.position import PositionalEncoding
 from common.layers.recurrent import GRU, LSTM, RNN
-from common.layers.sequential import Sequential
+from common.layers.sequential import Flatten, ResidualBlock, Sequential
 from common.layers.stack import Bidirectional, Stack
 
 __all__ = [
@@ -33,22 +35,29 @@ __all__ = [
     "Affine",
     "AffineSoftmaxWithLoss",
     "Attention",
+    "AveragePooling",
     "BatchNorm",
     "Bidirectional",
+    "Convolution",
     "Dropout",
     "Embedding",
+    "Flatten",
     "GRUCell",
+    "GlobalAveragePooling",
+    "GlobalMaxPooling",
     "LSTMCell",
     "Layer",
     "LayerNorm",
     "Make",
     "MatMul",
+    "MaxPooling",
     "MeanSquaredError",
     "Model",
     "MultiHeadAttention",
     "PositionalEncoding",
     "RNNCell",
     "ReLU",
+    "ResidualBlock",
     "Sequential",
     "Sigmoid",
     "SigmoidWithLoss",

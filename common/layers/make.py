@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.backend import FLOAT, Array, DType, xp
-from common.initializers import gaussian, xavier, zeros
+from common.initializers import gaussian, he, xavier, zeros
 from common.layers.attention import MultiHeadAttention
+from common.layers.convolution import Convolution, Sizes, for_each_axis
 from common.layers.dense import Affine, MatMul
 from common.layers.embedding import Embedding
 from common.layers.normalization import BatchNorm, LayerNorm
@@ -49,6 +51,26 @@ class Make:
         require_counts(D=D, H=H)
         return Affine(weights(self.rng, D, H, dtype=self.dtype), zeros(H, dtype=self.dtype))
 
+    def convolution(
+        self,
+        C: int,
+        F: int,
+        size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        weights: Callable[..., Array] = he,
+        first: bool = False,
+    ) -> Convolution:
+        """F filters over C channels, for pictures; with ``size=(k,)``, of one number, for lines.
+
+        Each number of the output is a sum over a window, of D = C times its size numbers: the weights have
+        the variance ``2 / D``, which suits a ReLU, or what another initializer makes of D. Biases are 0.
+        """
+        require_counts(C=C, F=F)
+        window = for_each_axis("size", size, len(size) if isinstance(size, Sequence) else 2, least=1)
+        W = weights(self.rng, C * math.prod(window), F, dtype=self.dtype).T.reshape(F, C, *window)
+        return Convolution(W, zeros(F, dtype=self.dtype), stride, padding, first)
+
     def embedding(self, V: int, D: int, scale: float = 0.1) -> Embedding:
         """A vector (D,) for each of V words, its numbers of standard deviation ``scale``."""
         require_counts(V=V, D=D)
@@ -73,11 +95,11 @@ class Make:
         require_counts(D=D)
         return LayerNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype))
 
-    def batch_norm(self, D: int, momentum: float = 0.1) -> BatchNorm:
+    def batch_norm(self, D: int, momentum: float = 0.1, axis: int = -1) -> BatchNorm:
         """Gains 1 and biases 0; the running mean 0 and variance 1, of which each batch replaces the share
-        ``momentum``."""
+        ``momentum``. For pictures (N, D, H, W), ``axis`` is 1."""
         require_counts(D=D)
-        return BatchNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype), momentum)
+        return BatchNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype), momentum, axis=axis)
 
     def attention(self, D: int, heads: int, causal: bool = False) -> MultiHeadAttention:
         """Four layers (D, D), all with weights of variance ``1 / D``."""

@@ -45,9 +45,16 @@ def require_vectors(name: str, x: Array, weights: Array) -> None:
     require_last_axis(name, x, len(weights))
 
 
-def require_rows(name: str, x: Array, least: int) -> None:
-    """Raise ValueError if ``x`` (..., D) has too few rows, over all leading axes, for statistics of them."""
-    if math.prod(x.shape[:-1]) < least:
+def require_channels(name: str, x: Array, weights: Array) -> None:
+    """Raise unless ``x`` is (N, D, ...), of the type of ``weights``, whose first axis has D entries."""
+    require_float(name, x, like=weights)
+    if x.ndim < 2 or x.shape[1] != len(weights):
+        raise ValueError(f"{name} has shape {x.shape}; it should be (N, {len(weights)}, ...).")
+
+
+def require_rows(name: str, x: Array, least: int, axis: int = -1) -> None:
+    """Raise ValueError if ``x`` has too few rows, over all axes but this, for statistics of them."""
+    if math.prod(n for i, n in enumerate(x.shape) if i != axis % x.ndim) < least:
         raise ValueError(
             f"{name} has shape {x.shape}; in training it should have at least {least} rows: one row is its "
             "own mean, and nothing of it would be left."

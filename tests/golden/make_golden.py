@@ -63,10 +63,16 @@ def multi_head(layer, params, xs, memory=None, mask=None):
 
 
 def batch_norm(layer, gain, bias, x):
-    """PyTorch's function wants (n, D), and changes the running mean and variance that it is given."""
+    """PyTorch's function wants (n, D) or (N, D, ...), and changes the running ones that it is given."""
     running = [torch.from_numpy(a.copy()) for a in (layer.running_mean, layer.running_variance)]
     return F.batch_norm(
-        x.flatten(0, -2), *running, gain, bias, layer.training, layer.momentum, layer.epsilon
+        x if layer.axis == 1 else x.flatten(0, -2),
+        *running,
+        gain,
+        bias,
+        layer.training,
+        layer.momentum,
+        layer.epsilon,
     ).reshape(x.shape)
 
 
@@ -121,6 +127,16 @@ def stacked(layer, params, xs):
         hs = over_time(torch.lstm, torch.lstm_cell, lstm, params[i * size : (i + 1) * size], xs)
         xs = hs + xs if layer.residual and i else hs
     return xs
+
+
+def residual_block(layer, params, x):
+    """The layers of ours one by one, each by its own expression."""
+    given, past = iter(params), x
+    inner = [*layer.body.layers, *([layer.shortcut] if layer.shortcut else [])]
+    parts = [[next(given) for _ in one.params] for one in inner]
+    for one, p in zip(layer.body.layers, parts):
+        x = counterpart(one, p, [x])
+    return x + (counterpart(layer.shortcut, parts[-1], [past]) if layer.shortcut else past)
 
 
 def mask_of(layer, x):

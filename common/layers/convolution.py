@@ -1,0 +1,217 @@
+"""Layers that know that their input lies on a grid: the same few weights look at every place of it.
+
+A grid has one axis (a text, a sound) or two (a picture), and some numbers at each place, its channels.
+Arrays are (N, C, T) or (N, C, H, W): N examples of C channels. What is said of sizes, strides and padding
+holds along each axis of the grid, and for the windows of ``pooling``, too.
+
+**Shape is what is said, strides are where the numbers lie.** What a Convolution returns has the shape (N, F,
+H, W), and lies in memory as (F, N, H, W): that is how the matrix product leaves it, and what the next
+Convolution wants to read. NumPy's functions of single numbers keep such an order, so nothing is moved on the
+way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from common.backend import Array, xp
+from common.layers.base import Layer
+from common.support.require import require_float, require_shape
+
+Sizes = int | Sequence[int]
+"""One whole number for all axes of the grid, or one for each."""
+
+
+class Convolution(Layer):
+    """Filters that slide over a grid [LeCun1998b]_.
+
+    At each place a filter sees a window of the input, all channels of it, and gives one number: the sum of
+    what it sees, each number times the weight that lies over it, and a bias. (In mathematics a convolution
+    turns the filter round first. Nobody does here: what is learned has no right way up.)
+
+    All windows, laid side by side, are the columns of a matrix; then all filters at all places are one matrix
+    product. Backward, a column's gradient is added to where its numbers came from.
+
+    Parameters
+    ----------
+    W : (F, C, k) or (F, C, kh, kw)
+        F filters. Its axes say whether the grid has one axis or two.
+    b : (F,)
+    stride : int, or one for each axis of the grid
+        So many places from one window to the next.
+    padding : int, or one for each axis of the grid
+        So many zeros are put before and after the grid. With half of an odd window, and stride 1, the output
+        is as large as the input.
+    first : bool
+        True for the layer that the data enter. Nobody asks for the gradient of the data, so ``backward`` then
+        leaves it out and returns nothing.
+    """
+
+    names = ("W", "b")
+
+    def __init__(
+        self, W: Array, b: Array, stride: Sizes = 1, padding: Sizes = 0, first: bool = False
+    ) -> None:
+        require_float("W", W)
+        if W.ndim < 3 or 0 in W.shape:
+            raise ValueError(
+                f"W has shape {W.shape}; it should be (F, C, k) or (F, C, kh, kw): filters, channels, window."
+            )
+        require_float("b", b, like=W)
+        require_shape("b", b, W.shape[:1])
+        super().__init__(W, b)
+        self.size = W.shape[2:]
+        self.stride = for_each_axis("stride", stride, len(self.size), least=1)
+        self.padding = for_each_axis("padding", padding, len(self.size), least=0)
+        self.first = first
+
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), as W is, of its type, and windows cover it."""
+        W = self.params[0]
+        require_float("x", x, like=W)
+        require_grid("x", x, W.ndim - 2, W.shape[1])
+        output_sizes(x, self.size, self.stride, self.padding)
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, C, H, W) to (N, F, H', W'), or (N, C, T) to (N, F, T')."""
+        self.check(x)
+        W, b = self.params
+        self.shape = x.shape
+        grids = padded(x.swapaxes(0, 1), self.padding)  # (C, N, H, W)
+        self.columns, self.outer = columns(grids, self.size, self.stride)  # (C kh kw, N H' W')
+        y = W.reshape(len(W), -1) @ self.columns  # (F, N H' W')
+        y += b[:, None]
+        return y.reshape(len(W), *self.outer).swapaxes(0, 1)
+
+    def backward(self, dout: Array) -> Array | Any:
+        """``dout`` (N, F, H', W') to the gradient of x (N, C, H, W), or, if ``first``, to nothing."""
+        W, _ = self.params
+        require_shape("dout", dout, (self.outer[0], len(W), *self.outer[1:]))
+        dy = dout.swapaxes(0, 1).reshape(len(W), -1)  # (F, N H' W'): no copy if it lies as y did
+        self.grads = [(dy @ self.columns.T).reshape(W.shape), dy @ xp.ones(dy.shape[1], dtype=dy.dtype)]
+        if self.first:
+            return None
+        dcolumns = W.reshape(len(W), -1).T @ dy
+        return self.scatter(dcolumns.reshape(*W.shape[1:], *self.outer)).swapaxes(0, 1)
+
+    def scatter(self, dcolumns: Array) -> Array:
+        """The gradient of all windows (C, kh, kw, N, H', W') to that of the grids (C, N, H, W)."""
+        N, C, *grid = self.shape
+        sizes = [n + 2 * p for n, p in zip(grid, self.padding)]
+        dx = xp.zeros((C, N, *sizes), dtype=dcolumns.dtype)
+        for place, seen in places(self.size, self.stride, self.outer[1:]):
+            dx[seen] += dcolumns[place]
+        return dx[inside(grid, self.padding)]
+
+    def sizes(self) -> dict[str, object]:
+        F, C, *size = self.params[0].shape
+        shown: dict[str, object] = {"C": C, "F": F, "size": short(size)}
+        shown |= {"stride": short(self.stride)} if set(self.stride) != {1} else {}
+        return shown | ({"padding": short(self.padding)} if any(self.padding) else {})
+
+
+# ---- windows that slide over a grid; the grid's axes are the last ones
+
+
+def for_each_axis(name: str, value: Sizes, axes: int, least: int) -> tuple[int, ...]:
+    """One whole number for each of the grid's axes, if ``value`` is that or one number for all."""
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in values)
+    if len(values) != axes or not whole:
+        each = f", or {axes} of them" if axes > 1 else ""
+        raise ValueError(f"{name} is {value!r}; it should be a whole number, at least {least}{each}.")
+    return tuple(int(v) for v in values)
+
+
+def require_grid(name: str, x: Array, axes: int | None = None, channels: int | None = None) -> None:
+    """Raise unless ``x`` is (N, C, T) or (N, C, H, W): one of the two, and with so many channels, if that is
+    given; nothing of it empty."""
+    wrong = x.ndim < 3 or 0 in x.shape or axes not in (None, x.ndim - 2)
+    if wrong or channels not in (None, x.shape[1]):
+        C = channels or "C"
+        line, picture = f"(N, {C}, T)", f"(N, {C}, H, W)"
+        wanted = {None: f"{line} or {picture}", 1: line, 2: picture}.get(axes, f"(N, {C}, {axes} axes)")
+        raise ValueError(f"{name} has shape {x.shape}; it should be {wanted}, and not empty.")
+
+
+def output_sizes(
+    x: Array, size: Sequence[int], stride: Sequence[int], padding: Sequence[int]
+) -> tuple[int, ...]:
+    """How many windows fit along each axis of the grid: ``(n + 2 padding - size) // stride + 1``.
+
+    Raises
+    ------
+    ValueError
+        A window is larger than the padded grid; or the last window ends before the grid does. What it would
+        leave out, nobody would ever see. (Where a stride is larger than the window, something between two
+        windows is never seen, and as much may be left over at the end; so may zeros of the padding.)
+    """
+    found = []
+    for i, (n, k, s, p) in enumerate(zip(x.shape[2:], size, stride, padding)):
+        whole = n + 2 * p
+        if k > whole:
+            with_padding = f", {whole} with its padding" if p else ""
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}; along axis {2 + i}, of {n} places{with_padding}, it should "
+                f"be at least as large as the window, {k}."
+            )
+        over = (whole - k) % s
+        lost = over - p - max(0, s - k)
+        if lost > 0:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}; along axis {2 + i} windows of {k} in steps of {s} would "
+                f"leave out the last {lost} of {n} places: it should have {n - lost} or {n + s - over}, or "
+                "another stride or padding should be chosen."
+            )
+        found.append((whole - k) // s + 1)
+    return tuple(found)
+
+
+def padded(x: Array, padding: Sequence[int], value: float = 0) -> Array:
+    """``x`` (..., H, W) with a margin of ``value`` around the grid."""
+    if not any(padding):
+        return x
+    grid = x.shape[-len(padding) :]
+    sizes = [n + 2 * p for n, p in zip(grid, padding)]
+    y = xp.full((*x.shape[: -len(padding)], *sizes), value, dtype=x.dtype)
+    y[inside(grid, padding)] = x
+    return y
+
+
+def inside(grid: Sequence[int], padding: Sequence[int]) -> Any:
+    """The index of what is not padding."""
+    return (..., *(slice(p, p + n) for p, n in zip(padding, grid)))
+
+
+def windows(x: Array, size: Sequence[int], stride: Sequence[int]) -> Array:
+    """All windows of ``x`` (..., H, W), as a view (..., H', W', kh, kw): nothing is copied."""
+    axes = tuple(range(-len(size), 0))
+    view = xp.lib.stride_tricks.sliding_window_view(x, tuple(size), axes)  # at stride 1
+    steps = [slice(None, None, s) for s in stride]
+    return view[(..., *steps, *[slice(None)] * len(size))]
+
+
+def columns(grids: Array, size: Sequence[int], stride: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+    """The windows of ``grids`` (C, N, H, W) as columns of a matrix (C kh kw, N H' W'), and (N, H', W')."""
+    view = windows(grids, size, stride)  # (C, N, H', W', kh, kw)
+    outer, axes = view.shape[1 : -len(size)], range(view.ndim)
+    turned = view.transpose(0, *axes[-len(size) :], *axes[1 : -len(size)])  # (C, kh, kw, N, H', W')
+    return turned.reshape(-1, math.prod(outer)), outer  # the one copy
+
+
+def places(size: Sequence[int], stride: Sequence[int], outer: Sequence[int]) -> Iterator[tuple[Any, Any]]:
+    """For each place in a window two indices: that of the place in (C, kh, kw, ...), and that of what all
+    windows have there in (..., H, W)."""
+    for place in itertools.product(*map(range, size)):
+        seen = (slice(i, i + s * (n - 1) + 1, s) for i, s, n in zip(place, stride, outer))
+        yield (slice(None), *place), (..., *seen)
+
+
+def short(values: Sequence[int]) -> str:
+    """``5`` or ``5x3``."""
+    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))

@@ -1,0 +1,208 @@
+"""Layers that make a grid smaller: of each window, one number is left. They have nothing to learn.
+
+Channels do not mix. All work is done on slices: the numbers that all windows have at their first place, then
+at their second, and so on. For windows of 2 x 2 that are four passes over the data, and no window is ever cut
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from common.backend import Array, xp
+from common.layers.base import Layer
+from common.layers.convolution import (
+    Sizes,
+    for_each_axis,
+    inside,
+    output_sizes,
+    padded,
+    places,
+    require_grid,
+    short,
+)
+from common.support.require import require_float, require_shape
+
+
+class Pooling(Layer):
+    """Windows that slide over a grid of one axis or two: what they have in common.
+
+    Parameters
+    ----------
+    size : int, or one for each axis of the grid
+        Of the window.
+    stride : int, or one for each axis of the grid, optional
+        So many places from one window to the next; as many as the window is large, unless it is given.
+    padding : int, or one for each axis of the grid
+        So many places are put before and after the grid: at most half of the window, so that no window sees
+        nothing else.
+    """
+
+    margin = 0.0
+    """What stands at the places of the padding."""
+
+    def __init__(self, size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        super().__init__()
+        stride = size if stride is None else stride
+        axes = max(len(value) if isinstance(value, Sequence) else 1 for value in (size, stride, padding))
+        self.size = for_each_axis("size", size, axes, least=1)
+        self.stride = for_each_axis("stride", stride, axes, least=1)
+        self.padding = for_each_axis("padding", padding, axes, least=0)
+        if any(2 * p > k for p, k in zip(self.padding, self.size)):
+            raise ValueError(f"padding is {padding!r}; it should be at most half of the window, {size!r}.")
+
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), holds floats, and windows cover it."""
+        require_float("x", x)
+        require_grid("x", x, len(self.size) if len(self.size) > 1 else None)
+        output_sizes(x, *self.settings(x))
+
+    def settings(self, x: Array) -> list[tuple[int, ...]]:
+        """Size, stride and padding for each axis of the grid of ``x``."""
+        each = (self.size, self.stride, self.padding)
+        return [values if len(values) > 1 else values * (x.ndim - 2) for values in each]
+
+    def enter(self, x: Array) -> None:
+        """Remember the grid with its padding, and where in it things are."""
+        size, stride, padding = self.settings(x)
+        self.seen = [seen for _, seen in places(size, stride, output_sizes(x, size, stride, padding))]
+        self.inner = inside(x.shape[2:], padding)
+        self.x = padded(x, padding, self.margin)
+
+    def parts(self, x: Array) -> Iterator[Array]:
+        """What all windows have at their first place (N, C, H', W'), at their second, and so on: views."""
+        return (x[seen] for seen in self.seen)
+
+    def sizes(self) -> dict[str, object]:
+        shown: dict[str, object] = {"size": short(self.size)}
+        shown |= {"stride": short(self.stride)} if self.stride != self.size else {}
+        return shown | ({"padding": short(self.padding)} if any(self.padding) else {})
+
+
+class MaxPooling(Pooling):
+    """Of each window the largest number [Scherer2010]_. Padding is smaller than any number.
+
+    The place where it was found gets the gradient. If several are equally large (of zeros that a ReLU has
+    left there are many), the first of them gets it, and gets it once.
+
+    Parameters
+    ----------
+    size : int, or one for each axis of the grid
+        Of the window.
+    stride : int, or one for each axis of the grid, optional
+        So many places from one window to the next; as many as the window is large, unless it is given.
+    padding : int, or one for each axis of the grid
+        At most half of the window.
+    """
+
+    margin = -np.inf
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, C, H, W) to (N, C, H', W'), or (N, C, T) to (N, C, T')."""
+        self.check(x)
+        self.enter(x)
+        first, *others = self.parts(self.x)
+        self.y = first.copy(order="K")
+        for part in others:
+            xp.maximum(self.y, part, out=self.y)
+        return self.y
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
+        require_shape("dout", dout, self.y.shape)
+        dx, left = xp.zeros_like(self.x), dout
+        for part, dpart in zip(self.parts(self.x), self.parts(dx)):
+            given = left * (part == self.y)
+            dpart += given
+            left = left - given  # what one place has got, no other gets
+        return dx[self.inner]
+
+
+class AveragePooling(Pooling):
+    """Of each window the mean [LeCun1998b]_. Padding is zeros, and they count.
+
+    Parameters
+    ----------
+    size : int, or one for each axis of the grid
+        Of the window.
+    stride : int, or one for each axis of the grid, optional
+        So many places from one window to the next; as many as the window is large, unless it is given.
+    padding : int, or one for each axis of the grid
+        At most half of the window.
+    """
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, C, H, W) to (N, C, H', W'), or (N, C, T) to (N, C, T')."""
+        self.check(x)
+        self.enter(x)
+        first, *others = self.parts(self.x)
+        y = first.copy(order="K")
+        for part in others:
+            y += part
+        y /= len(self.seen)
+        self.outer = y.shape
+        return y
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
+        require_shape("dout", dout, self.outer)
+        dx, share = xp.zeros_like(self.x), dout / len(self.seen)
+        for dpart in self.parts(dx):
+            dpart += share
+        return dx[self.inner]
+
+
+class GlobalMaxPooling(Layer):
+    """Of each channel the largest number, wherever it is: of a text, the maximum over time [Collobert2008]_.
+
+    Of several that are equally large the first gets the gradient.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), and holds floats."""
+        require_float("x", x)
+        require_grid("x", x)
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, C, T) or (N, C, H, W) to (N, C)."""
+        self.check(x)
+        self.shape = x.shape
+        rows = x.reshape(*x.shape[:2], -1)
+        self.found = rows.argmax(axis=2)[..., None] == xp.arange(rows.shape[2])  # (N, C, places)
+        return rows.max(axis=2)
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (N, C) to the gradient of x."""
+        require_shape("dout", dout, self.shape[:2])
+        return (self.found * dout[..., None]).reshape(self.shape)
+
+
+class GlobalAveragePooling(Layer):
+    """Of each channel the mean over the whole grid [Lin2014]_."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def check(self, x: Array) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), and holds floats."""
+        require_float("x", x)
+        require_grid("x", x)
+
+    def forward(self, x: Array) -> Array:
+        """``x`` (N, C, T) or (N, C, H, W) to (N, C)."""
+        self.check(x)
+        self.x = x
+        return x.mean(axis=tuple(range(2, x.ndim)))
+
+    def backward(self, dout: Array) -> Array:
+        """``dout`` (N, C) to the gradient of x."""
+        require_shape("dout", dout, self.x.shape[:2])
+        share = dout * (dout.size / self.x.size)
+        dx = xp.empty_like(self.x)
+        dx[...] = share.reshape(*share.shape, *[1] * (self.x.ndim - 2))
+        return dx

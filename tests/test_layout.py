@@ -22,12 +22,13 @@ ROOMS = {
     "gradient_check": "backend support layers",
     "batches": "backend support functions layers",
     "weights": "backend support text layers",
+    "quantization": "backend support layers weights",
     "metrics": "backend support functions layers batches",
     "checkpoints": "backend support layers weights",
     "training": "backend support layers optimizers batches checkpoints",
     "datasets": "backend support text",
     "vectors": "support functions text",
-    "models": "backend support functions initializers text layers batches weights metrics",
+    "models": "backend support functions initializers text layers batches weights quantization metrics",
     "book": "backend support",
 }
 BESIDES = {

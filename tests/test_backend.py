@@ -76,6 +76,7 @@ def test_layers_functions_and_optimizers_run_on_the_stand_in():
         "attention",
         "protocol",
         "normalization",
+        "convolution",
         "functions",
         "row_gradient",
         "optimizers",

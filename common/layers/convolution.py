@@ -4,10 +4,11 @@ A grid has one axis (a text, a sound) or two (a picture), and some numbers at ea
 Arrays are (N, C, T) or (N, C, H, W): N examples of C channels. What is said of sizes, strides and padding
 holds along each axis of the grid, and for the windows of ``pooling``, too.
 
-**Shape is what is said, strides are where the numbers lie.** What a Convolution returns has the shape (N, F,
-H, W), and lies in memory as (F, N, H, W): that is how the matrix product leaves it, and what the next
-Convolution wants to read. NumPy's functions of single numbers keep such an order, so nothing is moved on the
-way.
+**Shape is what is said, strides are where the numbers lie.** What these layers return has the shape (N, F, H,
+W), and lies in memory as (F, H, W, N): the same place of all examples is side by side. That is how the matrix
+product leaves it, and what the next layer wants to read. A window that moves by one place then moves by N
+numbers, so that whatever is copied, compared or added comes in long runs. NumPy's functions of single numbers
+keep such an order, and nothing is moved on the way.
 """
 
 from __future__ import annotations
@@ -82,29 +83,29 @@ class Convolution(Layer):
         self.check(x)
         W, b = self.params
         self.shape = x.shape
-        grids = padded(x.swapaxes(0, 1), self.padding)  # (C, N, H, W)
-        self.columns, self.outer = columns(grids, self.size, self.stride)  # (C kh kw, N H' W')
-        y = W.reshape(len(W), -1) @ self.columns  # (F, N H' W')
+        grids = padded(xp.moveaxis(x, 0, -1), self.padding)  # (C, H, W, N)
+        self.columns, self.outer = columns(grids, self.size, self.stride)  # (C kh kw, H' W' N)
+        y = W.reshape(len(W), -1) @ self.columns  # (F, H' W' N)
         y += b[:, None]
-        return y.reshape(len(W), *self.outer).swapaxes(0, 1)
+        return xp.moveaxis(y.reshape(len(W), *self.outer), -1, 0)
 
     def backward(self, dout: Array) -> Array | Any:
         """``dout`` (N, F, H', W') to the gradient of x (N, C, H, W), or, if ``first``, to nothing."""
         W, _ = self.params
-        require_shape("dout", dout, (self.outer[0], len(W), *self.outer[1:]))
-        dy = dout.swapaxes(0, 1).reshape(len(W), -1)  # (F, N H' W'): no copy if it lies as y did
+        require_shape("dout", dout, (self.outer[-1], len(W), *self.outer[:-1]))
+        dy = xp.moveaxis(dout, 0, -1).reshape(len(W), -1)  # (F, H' W' N): no copy if it lies as y did
         self.grads = [(dy @ self.columns.T).reshape(W.shape), dy @ xp.ones(dy.shape[1], dtype=dy.dtype)]
         if self.first:
             return None
         dcolumns = W.reshape(len(W), -1).T @ dy
-        return self.scatter(dcolumns.reshape(*W.shape[1:], *self.outer)).swapaxes(0, 1)
+        return xp.moveaxis(self.scatter(dcolumns.reshape(*W.shape[1:], *self.outer)), -1, 0)
 
     def scatter(self, dcolumns: Array) -> Array:
-        """The gradient of all windows (C, kh, kw, N, H', W') to that of the grids (C, N, H, W)."""
+        """The gradient of all windows (C, kh, kw, H', W', N) to that of the grids (C, H, W, N)."""
         N, C, *grid = self.shape
         sizes = [n + 2 * p for n, p in zip(grid, self.padding)]
-        dx = xp.zeros((C, N, *sizes), dtype=dcolumns.dtype)
-        for place, seen in places(self.size, self.stride, self.outer[1:]):
+        dx = xp.zeros((C, *sizes, N), dtype=dcolumns.dtype)
+        for place, seen in places(self.size, self.stride, self.outer):
             dx[seen] += dcolumns[place]
         return dx[inside(grid, self.padding)]
 
@@ -172,44 +173,43 @@ def output_sizes(
     return tuple(found)
 
 
-def padded(x: Array, padding: Sequence[int], value: float = 0) -> Array:
-    """``x`` (..., H, W) with a margin of ``value`` around the grid."""
+def padded(grids: Array, padding: Sequence[int], value: float = 0) -> Array:
+    """``grids`` (C, H, W, ...) with a margin of ``value`` around each; in order in memory."""
     if not any(padding):
-        return x
-    grid = x.shape[-len(padding) :]
+        return xp.ascontiguousarray(grids)
+    C, *grid = grids.shape[: 1 + len(padding)]
     sizes = [n + 2 * p for n, p in zip(grid, padding)]
-    y = xp.full((*x.shape[: -len(padding)], *sizes), value, dtype=x.dtype)
-    y[inside(grid, padding)] = x
+    y = xp.full((C, *sizes, *grids.shape[1 + len(padding) :]), value, dtype=grids.dtype)
+    y[inside(grid, padding)] = grids
     return y
 
 
 def inside(grid: Sequence[int], padding: Sequence[int]) -> Any:
-    """The index of what is not padding."""
-    return (..., *(slice(p, p + n) for p, n in zip(padding, grid)))
+    """The index of what is not padding in (C, H, W, ...)."""
+    return (slice(None), *(slice(p, p + n) for p, n in zip(padding, grid)))
 
 
-def windows(x: Array, size: Sequence[int], stride: Sequence[int]) -> Array:
-    """All windows of ``x`` (..., H, W), as a view (..., H', W', kh, kw): nothing is copied."""
-    axes = tuple(range(-len(size), 0))
-    view = xp.lib.stride_tricks.sliding_window_view(x, tuple(size), axes)  # at stride 1
-    steps = [slice(None, None, s) for s in stride]
-    return view[(..., *steps, *[slice(None)] * len(size))]
+def windows(grids: Array, size: Sequence[int], stride: Sequence[int]) -> Array:
+    """All windows of ``grids`` (C, H, W, N), as a view (C, kh, kw, H', W', N): nothing is copied."""
+    axes = tuple(range(1, 1 + len(size)))
+    view = xp.lib.stride_tricks.sliding_window_view(grids, tuple(size), axes)  # (C, H', W', N, kh, kw)
+    view = view[(slice(None), *(slice(None, None, s) for s in stride))]
+    return xp.moveaxis(view, tuple(range(-len(size), 0)), axes)
 
 
 def columns(grids: Array, size: Sequence[int], stride: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
-    """The windows of ``grids`` (C, N, H, W) as columns of a matrix (C kh kw, N H' W'), and (N, H', W')."""
-    view = windows(grids, size, stride)  # (C, N, H', W', kh, kw)
-    outer, axes = view.shape[1 : -len(size)], range(view.ndim)
-    turned = view.transpose(0, *axes[-len(size) :], *axes[1 : -len(size)])  # (C, kh, kw, N, H', W')
-    return turned.reshape(-1, math.prod(outer)), outer  # the one copy
+    """The windows of ``grids`` (C, H, W, N) as columns of a matrix (C kh kw, H' W' N), and (H', W', N)."""
+    view = windows(grids, size, stride)
+    outer = view.shape[1 + len(size) :]
+    return view.reshape(-1, math.prod(outer)), outer  # the one copy
 
 
 def places(size: Sequence[int], stride: Sequence[int], outer: Sequence[int]) -> Iterator[tuple[Any, Any]]:
     """For each place in a window two indices: that of the place in (C, kh, kw, ...), and that of what all
-    windows have there in (..., H, W)."""
+    windows have there in (C, H, W, ...)."""
     for place in itertools.product(*map(range, size)):
         seen = (slice(i, i + s * (n - 1) + 1, s) for i, s, n in zip(place, stride, outer))
-        yield (slice(None), *place), (..., *seen)
+        yield (slice(None), *place), (slice(None), *seen)
 
 
 def short(values: Sequence[int]) -> str:

@@ -69,7 +69,7 @@ class Make:
         require_counts(C=C, F=F)
         window = for_each_axis("size", size, len(size) if isinstance(size, Sequence) else 2, least=1)
         W = weights(self.rng, C * math.prod(window), F, dtype=self.dtype).T.reshape(F, C, *window)
-        return Convolution(W, zeros(F, dtype=self.dtype), stride, padding, first)
+        return Convolution(xp.ascontiguousarray(W), zeros(F, dtype=self.dtype), stride, padding, first)
 
     def embedding(self, V: int, D: int, scale: float = 0.1) -> Embedding:
         """A vector (D,) for each of V words, its numbers of standard deviation ``scale``."""

@@ -151,11 +151,15 @@ class BatchNorm(Layer):
         """
         require_shape("dout", dout, xp.moveaxis(self.normal, -1, self.axis).shape)
         dout = xp.moveaxis(dout, self.axis, -1)
-        dgain, dbias = sum_of_rows(matrix(dout * self.normal)), sum_of_rows(matrix(dout))
+        dgain, dbias = self.total(dout * self.normal), self.total(dout)
         self.grads = [dgain, dbias]
         if self.axes:
             dout = dout - (dbias + self.normal * dgain) / (dout.size // dout.shape[-1])
         return xp.moveaxis(self.params[0] / self.sigma * dout, -1, self.axis)
+
+    def total(self, x: Array) -> Array:
+        """The sum over all rows. With channels at axis 1, rows are no matrix in memory."""
+        return sum_of_rows(matrix(x)) if self.axis == -1 else x.sum(axis=tuple(range(x.ndim - 1)))
 
     def sizes(self) -> dict[str, object]:
         return {"D": len(self.params[0])}

@@ -65,15 +65,21 @@ class Pooling(Layer):
         return [values if len(values) > 1 else values * (x.ndim - 2) for values in each]
 
     def enter(self, x: Array) -> None:
-        """Remember the grid with its padding, and where in it things are."""
+        """Remember the grids (C, H, W, N) with their padding, and where in them things are."""
         size, stride, padding = self.settings(x)
-        self.seen = [seen for _, seen in places(size, stride, output_sizes(x, size, stride, padding))]
+        self.outer = output_sizes(x, size, stride, padding)
+        self.seen = [seen for _, seen in places(size, stride, self.outer)]
         self.inner = inside(x.shape[2:], padding)
-        self.x = padded(x, padding, self.margin)
+        self.grids = padded(xp.moveaxis(x, 0, -1), padding, self.margin)
 
-    def parts(self, x: Array) -> Iterator[Array]:
-        """What all windows have at their first place (N, C, H', W'), at their second, and so on: views."""
-        return (x[seen] for seen in self.seen)
+    def parts(self, grids: Array) -> Iterator[Array]:
+        """What all windows have at their first place (C, H', W', N), at their second, and so on: views."""
+        return (grids[seen] for seen in self.seen)
+
+    def require_dout(self, dout: Array) -> None:
+        """Raise unless ``dout`` has the shape of what ``forward`` returned."""
+        C, N = self.grids.shape[0], self.grids.shape[-1]
+        require_shape("dout", dout, (N, C, *self.outer))
 
     def sizes(self) -> dict[str, object]:
         shown: dict[str, object] = {"size": short(self.size)}
@@ -103,21 +109,21 @@ class MaxPooling(Pooling):
         """``x`` (N, C, H, W) to (N, C, H', W'), or (N, C, T) to (N, C, T')."""
         self.check(x)
         self.enter(x)
-        first, *others = self.parts(self.x)
-        self.y = first.copy(order="K")
+        first, *others = self.parts(self.grids)
+        self.y = first.copy()
         for part in others:
             xp.maximum(self.y, part, out=self.y)
-        return self.y
+        return xp.moveaxis(self.y, -1, 0)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
-        require_shape("dout", dout, self.y.shape)
-        dx, left = xp.zeros_like(self.x), dout
-        for part, dpart in zip(self.parts(self.x), self.parts(dx)):
+        self.require_dout(dout)
+        dgrids, left = xp.zeros_like(self.grids), xp.moveaxis(dout, 0, -1)
+        for part, dpart in zip(self.parts(self.grids), self.parts(dgrids)):
             given = left * (part == self.y)
             dpart += given
             left = left - given  # what one place has got, no other gets
-        return dx[self.inner]
+        return xp.moveaxis(dgrids[self.inner], -1, 0)
 
 
 class AveragePooling(Pooling):
@@ -137,21 +143,20 @@ class AveragePooling(Pooling):
         """``x`` (N, C, H, W) to (N, C, H', W'), or (N, C, T) to (N, C, T')."""
         self.check(x)
         self.enter(x)
-        first, *others = self.parts(self.x)
-        y = first.copy(order="K")
+        first, *others = self.parts(self.grids)
+        y = first.copy()
         for part in others:
             y += part
         y /= len(self.seen)
-        self.outer = y.shape
-        return y
+        return xp.moveaxis(y, -1, 0)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
-        require_shape("dout", dout, self.outer)
-        dx, share = xp.zeros_like(self.x), dout / len(self.seen)
-        for dpart in self.parts(dx):
+        self.require_dout(dout)
+        dgrids, share = xp.zeros_like(self.grids), xp.moveaxis(dout, 0, -1) / len(self.seen)
+        for dpart in self.parts(dgrids):
             dpart += share
-        return dx[self.inner]
+        return xp.moveaxis(dgrids[self.inner], -1, 0)
 
 
 class GlobalMaxPooling(Layer):

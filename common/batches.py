@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,37 @@ class Shuffled(Batches):
 
     def about(self) -> dict[str, Any]:
         return {"examples": len(self.x), "batch_size": self.batch_size, "data": checksum(self.x, self.t)}
+
+
+class Augmented(Shuffled):
+    """Shuffled examples of which each is changed by chance, in each epoch anew [Simard2003]_.
+
+    Parameters
+    ----------
+    x, t, batch_size
+        See ``Shuffled``.
+    change : function
+        Takes some of ``x`` and a numpy.random.Generator, and returns as many. ``Distortion`` is one.
+    """
+
+    def __init__(
+        self, x: Array, t: Array, batch_size: int, change: Callable[[Array, np.random.Generator], Array]
+    ) -> None:
+        super().__init__(x, t, batch_size)
+        self.change = change
+
+    def __getitem__(self, i: int) -> tuple[Array, Array]:
+        x, t = super().__getitem__(i)
+        return self.change(x, np.random.default_rng(self.seeds[i])), t
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        super().begin_epoch(model, rng)
+        self.seeds = rng.integers(
+            2**63, size=len(self)
+        )  # one for each batch: it does not matter who asks first
+
+    def about(self) -> dict[str, Any]:
+        return super().about() | {"change": getattr(self.change, "__qualname__", repr(self.change))}
 
 
 class InOrder(Batches):

@@ -4,6 +4,7 @@ A loader touches no random number generator and keeps nothing between calls. ``f
 from, and checks it.
 """
 
+from common.datasets.augmentation import Distortion, warped
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
 from common.datasets.entities import load_wikigold
 from common.datasets.files import DATA, DataError
@@ -16,6 +17,7 @@ from common.datasets.treebank import load_ptb
 __all__ = [
     "DATA",
     "DataError",
+    "Distortion",
     "Images",
     "Reviews",
     "Sentences",
@@ -34,4 +36,5 @@ __all__ = [
     "load_tatoeba",
     "load_wikigold",
     "review_texts",
+    "warped",
 ]

@@ -55,6 +55,10 @@ class Images:
         """The pictures as vectors of numbers from 0 to 1, shape (N, height * width)."""
         return np.divide(self.pixels.reshape(len(self), -1), 255, dtype=dtype)
 
+    def planes(self, *, dtype: DType = FLOAT) -> np.ndarray:
+        """The pictures as grids of one channel, of numbers from 0 to 1, shape (N, 1, height, width)."""
+        return np.divide(self.pixels[:, None], 255, dtype=dtype)
+
 
 class Split(NamedTuple):
     """Pictures to learn from, to choose by, and to test on once."""

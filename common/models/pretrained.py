@@ -10,10 +10,14 @@ import numpy as np
 from common.backend import FLOAT, DType
 from common.datasets.bible import Sentences, load_bible_pairs
 from common.datasets.files import DATA
+from common.initializers import he
+from common.layers import Flatten, Make, MaxPooling, ReLU
+from common.models.classifiers import Classifier
 from common.models.gpt import GPT, gpt
 from common.models.language_model import LanguageModel
 from common.models.seq2seq import Seq2Seq
 from common.models.transformer import transformer
+from common.quantization import load_quantized
 from common.text.subwords import Subwords
 from common.text.vocabulary import Vocabulary
 from common.weights import load_vocabulary, load_weights
@@ -83,3 +87,52 @@ def load_translator(dtype: DType = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabular
     load_weights(WEIGHTS, model)
     model.training = False
     return model, sentences, vocabulary
+
+
+DIGIT_READER = DATA / "digit_reader.npz"
+"""The weights of the network that reads what is drawn on a page, each in whole numbers of one byte."""
+
+
+def digit_reader(rng: np.random.Generator, *, dtype: DType = FLOAT) -> Classifier:
+    """The network that reads what is drawn on a page, as it is before training: 44,426 weights.
+
+    Pictures (N, 1, 28, 28), from 0 for paper to 1 for ink, go through 6 filters of 5 x 5, a pooling by 2, 16
+    filters of 5 x 5, a pooling by 2, and affine layers of 120 and 84 neurons to the scores of ten digits:
+    the sizes of LeNet-5 [LeCun1998b]_, with max pooling and ReLU.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Draws the weights.
+    dtype : float type, of the weights
+    """
+    make = Make(rng, dtype)
+    return Classifier(
+        make.convolution(1, 6, 5, first=True),  # (N, 6, 24, 24)
+        MaxPooling(2),
+        ReLU(),
+        make.convolution(6, 16, 5),  # (N, 16, 8, 8)
+        MaxPooling(2),
+        ReLU(),
+        Flatten(),
+        make.affine(16 * 4 * 4, 120, he),
+        ReLU(),
+        make.affine(120, 84, he),
+        ReLU(),
+        make.affine(84, 10),
+    )
+
+
+def load_digit_reader(dtype: DType = FLOAT) -> Classifier:
+    """The trained ``digit_reader`` that comes with the book, its weights rounded to whole numbers of a byte.
+
+    How it was trained, and how many test images it reads right, is in ``data/results/digit_reader.json``.
+
+    Parameters
+    ----------
+    dtype : float type, of the weights
+    """
+    model = digit_reader(np.random.default_rng(1), dtype=dtype)
+    load_quantized(DIGIT_READER, model)
+    model.training = False
+    return model

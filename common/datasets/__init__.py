@@ -4,7 +4,7 @@ A loader touches no random number generator and keeps nothing between calls. ``f
 from, and checks it.
 """
 
-from common.datasets.augmentation import Distortion, warped
+from common.datasets.augmentation import Distortion, shifted, warped
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
 from common.datasets.entities import load_wikigold
 from common.datasets.files import DATA, DataError
@@ -36,5 +36,6 @@ __all__ = [
     "load_tatoeba",
     "load_wikigold",
     "review_texts",
+    "shifted",
     "warped",
 ]

@@ -119,6 +119,16 @@ def warped(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return new.swapaxes(0, 1)
 
 
+def shifted(x: np.ndarray, down: int | np.ndarray, right: int | np.ndarray) -> np.ndarray:
+    """Pictures ``x`` (N, C, H, W) moved by whole pixels, all by the same number of them or each by its own
+    (N,). What leaves the picture is lost, and what comes in is 0."""
+    for name, value in (("down", down), ("right", right)):
+        moves = np.asarray(value)
+        if moves.dtype.kind not in "iu" or moves.shape not in ((), (len(x),)):
+            raise ValueError(f"{name} is {value!r}; it should be a whole number, or one for each picture.")
+    return warped(x, *(-np.reshape(moves, (-1, 1, 1)).astype(np.float32) for moves in (down, right)))
+
+
 def split(places: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Places along a side of n pixels with a margin before it: the pixel before each, and how far behind it.
 

@@ -30,6 +30,21 @@ def linear(p: Tensors) -> Tensors:
     return {"weight": p["W"].T, "bias": p["b"]}
 
 
+def convolution(p: Tensors) -> Tensors:
+    """Of ``Convolution``: filters, channels, window, as here."""
+    return {"weight": p["W"], "bias": p["b"]}
+
+
+def layers_in_a_row(p: Tensors) -> Tensors:
+    """Of a ``Sequential`` of layers with ``W`` and ``b``, for an ``nn.Sequential`` of the same layers."""
+    weights = {}
+    for path in dict.fromkeys(name.rpartition(".")[0] for name in p):
+        layer = below(p, f"{path}.")
+        kind = linear if layer["W"].ndim == 2 else convolution
+        weights |= at(f"{path.removeprefix('layers.')}.", kind(layer))
+    return weights
+
+
 def embedding(p: Tensors) -> Tensors:
     """Of ``Embedding``."""
     return {"weight": p["W"]}

@@ -94,7 +94,8 @@ class Convolution(Layer):
         W, _ = self.params
         require_shape("dout", dout, (self.outer[-1], len(W), *self.outer[:-1]))
         dy = xp.moveaxis(dout, 0, -1).reshape(len(W), -1)  # (F, H' W' N): no copy if it lies as y did
-        self.grads = [(dy @ self.columns.T).reshape(W.shape), dy @ xp.ones(dy.shape[1], dtype=dy.dtype)]
+        dW = (self.columns @ dy.T).T  # faster this way round, where filters are few and columns many
+        self.grads = [dW.reshape(W.shape), dy @ xp.ones(dy.shape[1], dtype=dy.dtype)]
         if self.first:
             return None
         dcolumns = W.reshape(len(W), -1).T @ dy

@@ -12,11 +12,12 @@ from common.batches import InOrder, blocks, strands
 from common.datasets import load_reviews, review_texts
 from common.functions import softmax
 from common.gradient_check import layer_errors
-from common.layers import GRU, LSTM, RNN, Model, find_generators, held, unique_parameters, walk
+from common.layers import GRU, LSTM, RNN, LSTMCell, Model, find_generators, held, unique_parameters, walk
 from common.layers.make import Make
 from common.layers.recurrent import Recurrent
 from common.metrics import perplexity
 from common.models.cache import cache_perplexity
+from common.models.gates import QUANTITIES, lstm_gates
 from common.models.generation import continue_text
 from common.models.language_model import LanguageModel
 from common.models.pretrained import REVIEWS_WEIGHTS, load_reviews_model
@@ -114,6 +115,43 @@ def test_perplexity_does_not_depend_on_the_length_of_blocks_and_leaves_the_model
     for word, target in pairwise(TEXT[:43]):
         scores.append(float(m.forward(np.array([[word]]), np.array([[target]]))))
     assert perplexity(m, TEXT[:43], 1, 10) == pytest.approx(math.exp(np.mean(scores)), rel=1e-12)
+
+
+# ---- its gates
+
+
+def test_the_gates_are_those_with_which_the_model_reads():
+    m = model(layer=LSTM, depth=2, dropout=0.3)
+    m.forward(*next(blocks(*strands(TEXT, 1), 5)))
+    before, generators = starts(m), [g.bit_generator.state for g in find_generators(m)]
+    gates = lstm_gates(m, TEXT[:11])
+    assert sorted(gates) == sorted((number, name) for number in (1, 2) for name in QUANTITIES)
+    assert {values.shape for values in gates.values()} == {(11, 6)}
+    assert m.training and all(map(np.array_equal, before, starts(m)))
+    assert generators == [g.bit_generator.state for g in find_generators(m)]
+    for number in (1, 2):  # c_t = f c_(t-1) + i g
+        o, i, f, g, memory = (gates[number, name] for name in QUANTITIES)
+        assert all(((part > 0) & (part < 1)).all() for part in (o, i, f))
+        c = np.arctanh(memory)
+        assert np.allclose(c[1:], f[1:] * c[:-1] + i[1:] * g[1:], atol=1e-9)
+        assert np.allclose(c[0], i[0] * g[0], atol=1e-9)
+    m.training = False
+    for layer in m.layers:
+        if isinstance(layer, LSTM):
+            layer.reset_state()
+    shown = gates[2, "output gate"] * gates[2, "memory"]
+    assert np.allclose(m.hidden(TEXT[np.newaxis, :11])[0], shown, atol=1e-5)
+
+
+def test_the_gates_are_computed_by_the_cell_that_is_given():
+    class Shut(LSTMCell):
+        def forward(self, x, h, c):
+            super().forward(x, h, c)
+            x, h, c, o, i, f, g, tanh_c = self.cache
+            self.cache = x, h, c, o, i, 0 * f, g, tanh_c
+            return h, c
+
+    assert (lstm_gates(model(), TEXT[:5], Shut)[1, "forget gate"] == 0).all()
 
 
 # ---- the cache

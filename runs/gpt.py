@@ -65,7 +65,7 @@ RUNS: dict[str, dict[str, Any]] = {
     f"scale-{i}": GPT_2M | {"D": D, "depth": depth, "heads": D // 32} for i, (D, depth) in enumerate(SIZES, 1)
 }
 
-RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 RUNS |= {
     f"{name}@{rate}": settings | {"lr": rate, "steps": 400, "every": 200}
     for name, settings in {"gpt-2m": GPT_2M, "lstm-2m": LSTM_2M}.items()

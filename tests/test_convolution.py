@@ -25,7 +25,7 @@ from common.layers import (
     ResidualBlock,
     Sequential,
 )
-from common.layers.convolution import places, windows
+from common.layers.convolution import places, strips, windows
 from tests.helpers import normal
 
 
@@ -190,6 +190,21 @@ def test_windows_are_a_view():
         assert np.shares_memory(view, grids)
     for place, seen in places((2, 3), (2, 1), (2, 3)):
         assert np.array_equal(to_numpy(view[place]), to_numpy(grids[seen]))
+
+
+@pytest.mark.parametrize("strip", [1, 50, 10**9])
+def test_how_many_rows_are_laid_out_at_a_time_changes_nothing(monkeypatch, strip):
+    layer, x = convolution(stride=(2, 1), padding=1), normal(2, 3, 7, 5, seed=2)
+    y = layer.forward(x)
+    dout = normal(*y.shape, seed=3)
+    dx, grads = layer.backward(dout), layer.grads
+    monkeypatch.setattr("common.layers.convolution.STRIP", strip)
+    rows = strips(windows(layer.grids, layer.size, layer.stride))
+    assert len(rows) == {1: 4, 50: 4, 10**9: 1}[strip] and rows[-1].stop == 4
+    np.testing.assert_allclose(to_numpy(layer.forward(x)), to_numpy(y), atol=1e-12)
+    np.testing.assert_allclose(to_numpy(layer.backward(dout)), to_numpy(dx), atol=1e-12)
+    for one, two in zip(layer.grads, grads):
+        np.testing.assert_allclose(to_numpy(one), to_numpy(two), atol=1e-12)
 
 
 # ---- where the numbers lie

@@ -27,6 +27,9 @@ from common.support.require import require_float, require_shape
 Sizes = int | Sequence[int]
 """One whole number for all axes of the grid, or one for each."""
 
+STRIP = 1 << 17
+"""About so many numbers are laid out as columns at a time: half a megabyte, which stays in the cache."""
+
 
 class Convolution(Layer):
     """Filters that slide over a grid [LeCun1998b]_.
@@ -35,8 +38,9 @@ class Convolution(Layer):
     what it sees, each number times the weight that lies over it, and a bias. (In mathematics a convolution
     turns the filter round first. Nobody does here: what is learned has no right way up.)
 
-    All windows, laid side by side, are the columns of a matrix; then all filters at all places are one matrix
-    product. Backward, a column's gradient is added to where its numbers came from.
+    Windows, laid side by side, are the columns of a matrix; then all filters at all places are one matrix
+    product. Backward, a column's gradient is added to where its numbers came from. As each number of the
+    input is in many columns, this is done for some rows of windows at a time, and columns are never kept.
 
     Parameters
     ----------
@@ -83,32 +87,38 @@ class Convolution(Layer):
         self.check(x)
         W, b = self.params
         self.shape = x.shape
-        grids = padded(xp.moveaxis(x, 0, -1), self.padding)  # (C, H, W, N)
-        self.columns, self.outer = columns(grids, self.size, self.stride)  # (C kh kw, H' W' N)
-        y = W.reshape(len(W), -1) @ self.columns  # (F, H' W' N)
-        y += b[:, None]
-        return xp.moveaxis(y.reshape(len(W), *self.outer), -1, 0)
+        self.grids = padded(xp.moveaxis(x, 0, -1), self.padding)  # (C, H, W, N)
+        seen = windows(self.grids, self.size, self.stride)  # (C, kh, kw, H', W', N)
+        y = xp.empty((len(W), *seen.shape[seen.ndim // 2 :]), dtype=x.dtype)  # (F, H', W', N)
+        for rows in strips(seen):
+            part = W.reshape(len(W), -1) @ columns(seen, rows)
+            part += b[:, None]
+            y[:, rows] = part.reshape(y[:, rows].shape)
+        self.outer = y.shape[1:]
+        return xp.moveaxis(y, -1, 0)
 
     def backward(self, dout: Array) -> Array | Any:
         """``dout`` (N, F, H', W') to the gradient of x (N, C, H, W), or, if ``first``, to nothing."""
         W, _ = self.params
         require_shape("dout", dout, (self.outer[-1], len(W), *self.outer[:-1]))
-        dy = xp.moveaxis(dout, 0, -1).reshape(len(W), -1)  # (F, H' W' N): no copy if it lies as y did
-        dW = (self.columns @ dy.T).T  # faster this way round, where filters are few and columns many
-        self.grads = [dW.reshape(W.shape), dy @ xp.ones(dy.shape[1], dtype=dy.dtype)]
-        if self.first:
-            return None
-        dcolumns = W.reshape(len(W), -1).T @ dy
-        return xp.moveaxis(self.scatter(dcolumns.reshape(*W.shape[1:], *self.outer)), -1, 0)
+        dy = xp.moveaxis(dout, 0, -1)  # (F, H', W', N)
+        dW, dgrids = xp.zeros((W[0].size, len(W)), dtype=W.dtype), xp.zeros_like(self.grids)
+        seen = windows(self.grids, self.size, self.stride)
+        for rows in strips(seen):
+            dpart = dy[:, rows].reshape(len(W), -1)  # no copy if it lies in memory as y did
+            dW += columns(seen, rows) @ dpart.T
+            if not self.first:
+                dcolumns = W.reshape(len(W), -1).T @ dpart
+                self.scatter(dcolumns.reshape(*W.shape[1:], *dy[0, rows].shape), dgrids, rows)
+        self.grads = [dW.T.reshape(W.shape), dy.reshape(len(W), -1) @ xp.ones(dy[0].size, dtype=dy.dtype)]
+        inner = dgrids[inside(self.shape[2:], self.padding)]
+        return None if self.first else xp.moveaxis(inner, -1, 0)
 
-    def scatter(self, dcolumns: Array) -> Array:
-        """The gradient of all windows (C, kh, kw, H', W', N) to that of the grids (C, H, W, N)."""
-        N, C, *grid = self.shape
-        sizes = [n + 2 * p for n, p in zip(grid, self.padding)]
-        dx = xp.zeros((C, *sizes, N), dtype=dcolumns.dtype)
-        for place, seen in places(self.size, self.stride, self.outer):
-            dx[seen] += dcolumns[place]
-        return dx[inside(grid, self.padding)]
+    def scatter(self, dwindows: Array, dgrids: Array, rows: slice) -> None:
+        """Add the gradient of some rows of windows to that of the grids, where their numbers came from."""
+        below = dgrids[:, rows.start * self.stride[0] :]
+        for place, there in places(self.size, self.stride, dwindows.shape[dwindows.ndim // 2 :]):
+            below[there] += dwindows[place]
 
     def sizes(self) -> dict[str, object]:
         F, C, *size = self.params[0].shape
@@ -198,19 +208,26 @@ def windows(grids: Array, size: Sequence[int], stride: Sequence[int]) -> Array:
     return xp.moveaxis(view, tuple(range(-len(size), 0)), axes)
 
 
-def columns(grids: Array, size: Sequence[int], stride: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
-    """The windows of ``grids`` (C, H, W, N) as columns of a matrix (C kh kw, H' W' N), and (H', W', N)."""
-    view = windows(grids, size, stride)
-    outer = view.shape[1 + len(size) :]
-    return view.reshape(-1, math.prod(outer)), outer  # the one copy
+def strips(seen: Array) -> list[slice]:
+    """Some rows of windows (C, kh, kw, H', W', N) at a time, or of a line some windows: with at least one,
+    about ``STRIP`` numbers."""
+    count = seen.shape[seen.ndim // 2]
+    at_once = max(1, STRIP * count // seen.size)
+    return [slice(i, min(i + at_once, count)) for i in range(0, count, at_once)]
+
+
+def columns(seen: Array, rows: slice) -> Array:
+    """Some rows of the windows (C, kh, kw, H', W', N) as columns of a matrix (C kh kw, rows W' N): a copy."""
+    axis = seen.ndim // 2
+    return seen[(slice(None),) * axis + (rows,)].reshape(math.prod(seen.shape[:axis]), -1)
 
 
 def places(size: Sequence[int], stride: Sequence[int], outer: Sequence[int]) -> Iterator[tuple[Any, Any]]:
     """For each place in a window two indices: that of the place in (C, kh, kw, ...), and that of what all
     windows have there in (C, H, W, ...)."""
     for place in itertools.product(*map(range, size)):
-        seen = (slice(i, i + s * (n - 1) + 1, s) for i, s, n in zip(place, stride, outer))
-        yield (slice(None), *place), (slice(None), *seen)
+        there = (slice(i, i + s * (n - 1) + 1, s) for i, s, n in zip(place, stride, outer))
+        yield (slice(None), *place), (slice(None), *there)
 
 
 def short(values: Sequence[int]) -> str:

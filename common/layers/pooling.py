@@ -119,10 +119,12 @@ class MaxPooling(Pooling):
         """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
         self.require_dout(dout)
         dgrids, left = xp.zeros_like(self.grids), xp.moveaxis(dout, 0, -1)
-        for part, dpart in zip(self.parts(self.grids), self.parts(dgrids)):
+        *others, (_, last) = zip(self.parts(self.grids), self.parts(dgrids))
+        for part, dpart in others:
             given = left * (part == self.y)
             dpart += given
             left = left - given  # what one place has got, no other gets
+        last += left
         return xp.moveaxis(dgrids[self.inner], -1, 0)
 
 

@@ -47,7 +47,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "deep": {
         "net": "deep",
         "lr": 0.002,
-        "passes": 12,
+        "passes": 15,
         "distortion": Distortion(shift=2, angle=10, scale=0.1, elastic=0.7),
     },
 }

@@ -54,6 +54,12 @@ TERMS = {
     "warm-up": "09",
     "warmup": "09",
     "label smoothing": "09|translation",
+    "convolution": "12",
+    "max pooling": "12",
+    "im2col": "12",
+    "stride": "12",
+    "receptive field": "12",
+    "data augmentation": "12",
 }
 
 

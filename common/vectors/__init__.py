@@ -1,4 +1,4 @@
-"""Word vectors: by counting, by word2vec, and what they are good for."""
+"""Word vectors: by counting, by word2vec, by GloVe, and what they are good for."""
 
 from common.vectors.counting import (
     capped_counts,
@@ -17,12 +17,14 @@ from common.vectors.evaluation import (
     similarity_pairs,
 )
 from common.vectors.files import load_word2vec, save_word2vec
+from common.vectors.glove import GloVe, pair_weights
 from common.vectors.huffman import HuffmanTree
 from common.vectors.nearest import WordVectors, unit_rows
 from common.vectors.word2vec import CBOW, HierarchicalSkipGram, SkipGram, noise_table
 
 __all__ = [
     "CBOW",
+    "GloVe",
     "HierarchicalSkipGram",
     "HuffmanTree",
     "SkipGram",
@@ -38,6 +40,7 @@ __all__ = [
     "load_word2vec",
     "log_counts",
     "noise_table",
+    "pair_weights",
     "positive_correlation",
     "ppmi",
     "randomized_svd",

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from common.datasets.images import Images, Split
 from common.gradient_check import check_layer
 from common.layers import BatchNorm, Dropout, Make, ReLU
-from common.models.classifiers import Classifier, predict, share_right
+from common.models.classifiers import Classifier, logistic_regression, predict, share_right
 from common.schedules import geometric
 from common.search import log_uniform, search, successive_halving
 from runs import training as training_run
+from tests.helpers import bad_input
 
 
 class AtOnce:
@@ -171,3 +172,57 @@ def test_the_long_run_tests_what_was_best_of_the_settings(monkeypatch, tmp_path)
     monkeypatch.setattr(sys, "argv", ["training", "tests"])
     with pytest.raises(SystemExit, match=r"part is tests; it should be one of choose, test\."):
         training_run.main()
+
+
+# ---- the linear classifier that has no settings of its own
+
+
+def two_clouds(N=300, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((N, 3))
+    return x, (x @ [2.0, -1, 0] + 0.5 + rng.logistic(size=N) > 0).astype(int)
+
+
+def logistic_gradient(x, t, w, b, penalty):
+    p = 1 / (1 + np.exp(-(x @ w + b)))
+    return np.append(x.T @ (p - t) + penalty * w, (p - t).sum())
+
+
+@pytest.mark.parametrize("penalty", [0.01, 1.0, 100.0])
+def test_the_weights_of_logistic_regression_are_where_the_gradient_is_zero(penalty):
+    x, t = two_clouds()
+    w, b = logistic_regression(x, t, penalty)
+    assert np.abs(logistic_gradient(x, t, w, b, penalty)).max() < 1e-4
+    assert ((x @ w + b > 0) == t).mean() > 0.75
+
+
+def test_logistic_regression_of_classes_that_a_line_separates_stays_finite():
+    x = np.linspace(-1000, 1000, 40).reshape(-1, 1)
+    t = (x[:, 0] > 100).astype(int)
+    w, b = logistic_regression(x, t, penalty=1e-6)
+    assert ((x @ w + b > 0) == t).all() and np.isfinite(w).all()
+    w, b = logistic_regression(np.ones((5, 2)), np.array([0, 1, 1, 1, 1]))
+    np.testing.assert_allclose([*w, b], [0, 0, np.log(4)], atol=1e-4)
+
+
+test_bad_input_of_logistic_regression = bad_input(
+    {
+        "one class": (
+            lambda: logistic_regression(np.ones((3, 2)), np.ones(3)),
+            "t has shape .*, with 0 for some",
+        ),
+        "labels": (
+            lambda: logistic_regression(np.ones((3, 2)), np.array([0, 1, 2])),
+            "with 0 for some and 1 for",
+        ),
+        "shapes": (lambda: logistic_regression(np.ones((3, 2)), np.array([0, 1])), r"t has shape \(2,\)"),
+        "NaN": (
+            lambda: logistic_regression(np.full((2, 2), np.nan), np.array([0, 1])),
+            "x holds NaN or infinity",
+        ),
+        "penalty": (
+            lambda: logistic_regression(*two_clouds(), penalty=0),
+            "penalty is 0; it should be a positive",
+        ),
+    }
+)

@@ -16,13 +16,18 @@ from common.text.vocabulary import UnknownWord
 from common.vectors import (
     WordVectors,
     analogy_questions,
+    answered_rightly,
+    asked_questions,
+    compared_pairs,
     evaluate_analogies,
     evaluate_similarity,
     load_word2vec,
+    mean_vectors,
     save_word2vec,
     similarity_pairs,
     unit_rows,
 )
+from tests.helpers import bad_input
 
 GOLDEN = Path(__file__).parent / "golden"
 needs_gensim = pytest.mark.skipif(
@@ -199,6 +204,51 @@ def test_analogies_are_those_of_asking_one_by_one(family):
     assert np.isnan(result["unheard"]["accuracy"]) and result["unheard"]["out_of_vocabulary"] == 1
     assert result["empty"]["questions"] == 0
     assert result["all"] == {"accuracy": 0.5, "out_of_vocabulary": 0.5, "questions": 2}
+
+
+def test_the_words_of_a_question_are_answers_only_where_they_may_be():
+    """b - a is short, so that c itself is nearest to b - a + c: what is mostly found, and is no answer."""
+    vectors = np.array([[1.0, 0.1, 0], [1, 0.2, 0], [0.1, 1, 0.1], [0.1, 1, 0.3], [-1, 0, 1]])
+    wv = WordVectors(["a", "b", "c", "d", "e"], vectors)
+    sections = {"one": [("a", "b", "c", "d"), ("a", "b", "c", "e")], "unheard": [("a", "b", "c", "x")]}
+    answered = answered_rightly(wv, sections)
+    assert {name: right.tolist() for name, right in answered.items()} == {"one": [True, False], "unheard": []}
+    assert answered_rightly(wv, sections, question_words=True)["one"].tolist() == [False, False]
+    itself = {"one": [("a", "b", "c", "c")]}
+    assert evaluate_analogies(wv, itself)["all"]["accuracy"] == 0
+    assert evaluate_analogies(wv, itself, question_words=True)["all"]["accuracy"] == 1
+    np.testing.assert_array_equal(asked_questions(wv, sections)["one"], [[0, 1, 2, 3], [0, 1, 2, 4]])
+
+
+def test_compared_pairs_are_the_known_ones_in_their_order(family):
+    pairs = [("film", "king", 2.0), ("king", "unheard", 5.0), ("Man", "woman", 9.0)]
+    cosines, scores = compared_pairs(family, pairs)
+    assert scores.tolist() == [2, 9]
+    assert cosines == pytest.approx([family.similarity("film", "king"), family.similarity("man", "woman")])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_text_is_the_mean_of_its_words(dtype):
+    vectors = some_vectors().astype(dtype)
+    means = mean_vectors(vectors, np.array([0, 0, 3, 4, 1]), np.array([0, 3, 3, 5]))
+    expected = [(2 * vectors[0] + vectors[3]) / 3, np.zeros(4), (vectors[4] + vectors[1]) / 2]
+    np.testing.assert_allclose(means, expected, rtol=1e-6)
+    assert means.dtype == dtype
+
+
+test_bad_texts_are_one_sentence = bad_input(
+    {
+        "ids": (
+            lambda: mean_vectors(some_vectors(), np.array([5]), np.array([0, 1])),
+            "ids holds numbers from 5",
+        ),
+        "starts": (
+            lambda: mean_vectors(some_vectors(), np.array([1, 2]), np.array([0, 1])),
+            "starts is .*; it should rise from 0 to 2, the length of the text",
+        ),
+        "vectors": (lambda: mean_vectors(np.ones(3), np.array([0]), np.array([0, 1])), "should be a matrix"),
+    }
+)
 
 
 def test_vectors_of_words_with_capitals_are_found(family):

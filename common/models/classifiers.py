@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.backend import FLOAT, Array, DType, to_numpy
+from common.functions import sigmoid
 from common.initializers import he
 from common.layers.activation import ReLU
 from common.layers.base import Layer, Model, evaluating
@@ -13,7 +14,7 @@ from common.layers.loss import SoftmaxWithLoss
 from common.layers.make import Make
 from common.layers.pooling import MaxPooling
 from common.layers.sequential import Flatten, ResidualBlock, Sequential
-from common.support.require import require_count
+from common.support.require import require_count, require_matrix, require_positive
 
 
 class Classifier(Model):
@@ -128,3 +129,72 @@ def deep_convnet(
         *(block(2 * C), ReLU()),  # (N, 2 C, 7, 7)
         *(Flatten(), Dropout(dropout, rng), make.affine(2 * C * 7 * 7, 10)),
     )
+
+
+# ---- a classifier without settings of its own
+
+
+def logistic_regression(
+    x: np.ndarray, t: np.ndarray, penalty: float = 1.0, steps: int = 100
+) -> tuple[np.ndarray, float]:
+    """The weights that tell two classes apart best, by a line: found by Newton's method.
+
+    The loss ``sum(log(1 + exp(-s (x @ w + b)))) + penalty / 2 * w @ w``, with s = 1 for class 1 and -1 for
+    class 0, has one lowest point, and each step goes to that of the parabola which fits the loss best.
+    There is no learning rate and no first weights that a comparison could depend on.
+
+    Parameters
+    ----------
+    x : (N, D)
+    t : (N,)
+        0 or 1, both of them.
+    penalty : float
+    steps : int
+        The most that are taken; a handful is usual.
+
+    Returns
+    -------
+    w : (D,)
+    b : float
+        Class 1 is chosen where ``x @ w + b > 0``.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit, a class is missing, ``penalty`` is not above 0, or a number is NaN.
+    """
+    require_matrix("x", x)
+    require_positive("penalty", penalty)
+    require_count("steps", steps)
+    t = np.asarray(t)
+    if t.shape != x.shape[:1] or set(np.unique(t)) != {0, 1}:
+        raise ValueError(
+            f"t has shape {t.shape}; it should be {x.shape[:1]}, with 0 for some and 1 for others."
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("x holds NaN or infinity; it should be finite.")
+    rows = np.column_stack([x, np.ones(len(x))]).astype(np.float64)  # (N, D + 1): b is the last weight
+    decay = np.full(rows.shape[1], float(penalty))
+    decay[-1] = 0
+    w = np.zeros(rows.shape[1])
+    loss = _logistic_loss(rows, t, w, decay)
+    for _ in range(steps):
+        p = sigmoid(rows @ w)
+        gradient = rows.T @ (p - t) + decay * w
+        curvature = (rows.T * (p * (1 - p))) @ rows + np.diag(decay)
+        step = np.linalg.solve(curvature, gradient)
+        size = 1.0
+        while (after := _logistic_loss(rows, t, w - size * step, decay)) > loss and size > 1e-10:
+            size /= 2  # far from the lowest point, the parabola may lead too far
+        if after > loss:
+            break  # as low as rounding lets it go
+        w -= size * step
+        if loss - after <= 1e-12 * abs(loss):
+            break
+        loss = after
+    return w[:-1], float(w[-1])
+
+
+def _logistic_loss(rows: np.ndarray, t: np.ndarray, w: np.ndarray, decay: np.ndarray) -> float:
+    scores = rows @ w
+    return float(np.logaddexp(0, np.where(t == 1, -scores, scores)).sum() + decay @ (w * w) / 2)

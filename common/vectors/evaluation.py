@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from common.support.files import packaged_file
+from common.support.require import require_ids, require_matrix
 from common.vectors.nearest import WordVectors
 
 Pair = tuple[str, str, float]
@@ -32,18 +34,25 @@ def evaluate_similarity(vectors: WordVectors, pairs: Sequence[Pair]) -> dict[str
     """
     from scipy.stats import spearmanr  # takes seconds to load
 
+    cosines, scores = compared_pairs(vectors, pairs)
+    left_out = 1 - len(scores) / len(pairs)
+    rho = spearmanr(cosines, scores).statistic
+    return {"spearman": float(rho), "out_of_vocabulary": left_out, "pairs": len(scores)}
+
+
+def compared_pairs(vectors: WordVectors, pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray]:
+    """The cosines of those pairs whose words both have a vector, and what people said of them: (n,) each."""
     rows = _rows_in_any_case(vectors)
     found = [(rows.get(a.lower()), rows.get(b.lower()), score) for a, b, score in pairs]
     known = [pair for pair in found if None not in pair]
     if len(known) < 2:
         raise ValueError(f"pairs has {len(known)} pairs of known words; a rank correlation needs at least 2.")
     cosines = [float(vectors.unit[a] @ vectors.unit[b]) for a, b, _ in known]
-    rho = spearmanr(cosines, [score for _, _, score in known]).statistic
-    return {"spearman": float(rho), "out_of_vocabulary": 1 - len(known) / len(pairs), "pairs": len(known)}
+    return np.array(cosines), np.array([score for *_, score in known])
 
 
 def evaluate_analogies(
-    vectors: WordVectors, sections: dict[str, list[Question]]
+    vectors: WordVectors, sections: dict[str, list[Question]], question_words: bool = False
 ) -> dict[str, dict[str, float]]:
     """Share of analogy questions whose first answer is right, by section, and for all under ``"all"``.
 
@@ -52,6 +61,9 @@ def evaluate_analogies(
     vectors : WordVectors
     sections : dict of lists of (a, b, c, d)
         As from ``analogy_questions``; ``d`` is the expected answer. Capitals make no difference.
+    question_words : bool
+        Whether ``a``, ``b`` and ``c`` may be answers, too. Usually they may not, and the answer would mostly
+        be one of them [Linzen2016]_.
 
     Returns
     -------
@@ -59,19 +71,64 @@ def evaluate_analogies(
         For each section ``accuracy`` (NaN when no question could be asked), ``out_of_vocabulary`` (the share
         left out because one of the four words has no vector) and ``questions`` (how many were asked).
     """
-    rows = _rows_in_any_case(vectors)
-    results, right_in_all, asked_in_all, total = {}, 0, 0, 0
-    for name, questions in sections.items():
-        known = [[rows.get(word.lower(), -1) for word in question] for question in questions]
-        asked = np.array([ids for ids in known if min(ids) >= 0], dtype=np.int64).reshape(-1, 4)  # (Q, 4)
-        batches = (asked[i : i + 256] for i in range(0, len(asked), 256))  # one matrix product each
-        right = sum(_right_answers(vectors.unit, ids) for ids in batches)
-        results[name] = _share(right, len(asked), len(questions))
-        right_in_all += right
-        asked_in_all += len(asked)
-        total += len(questions)
-    results["all"] = _share(right_in_all, asked_in_all, total)
+    answered = answered_rightly(vectors, sections, question_words)
+    results = {name: _share(right, len(sections[name])) for name, right in answered.items()}
+    in_all = np.concatenate([np.empty(0, dtype=bool), *answered.values()])
+    results["all"] = _share(in_all, sum(map(len, sections.values())))
     return results
+
+
+def answered_rightly(
+    vectors: WordVectors, sections: dict[str, list[Question]], question_words: bool = False
+) -> dict[str, np.ndarray]:
+    """For each section, whether each question that could be asked was answered rightly: (Q,) booleans.
+
+    Which could be asked depends on the vocabulary alone, so two sets of vectors for the same words have the
+    same questions. The arguments are those of ``evaluate_analogies``.
+    """
+    answered = {}
+    for name, questions in asked_questions(vectors, sections).items():
+        batches = [questions[i : i + 256] for i in range(0, len(questions), 256)]  # one matrix product each
+        right = [_right_answers(vectors.unit, ids, question_words) for ids in batches]
+        answered[name] = np.concatenate([np.empty(0, dtype=bool), *right])
+    return answered
+
+
+def asked_questions(vectors: WordVectors, sections: dict[str, list[Question]]) -> dict[str, np.ndarray]:
+    """The questions of each section whose four words all have a vector, as their rows (Q, 4)."""
+    rows = _rows_in_any_case(vectors)
+    asked = {}
+    for name, questions in sections.items():
+        found = [[rows.get(word.lower(), -1) for word in question] for question in questions]
+        asked[name] = np.array([ids for ids in found if min(ids) >= 0], dtype=np.int64).reshape(-1, 4)
+    return asked
+
+
+def mean_vectors(vectors: np.ndarray, ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The mean of the word vectors of each text: what is left of a text when the order of words is gone.
+
+    Parameters
+    ----------
+    vectors : (V, D)
+    ids : (L,)
+        All texts, one after the other, as ids from 0 to V - 1.
+    starts : (N + 1,)
+        Text i is ``ids[starts[i]:starts[i + 1]]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, D), in the type of ``vectors``; zeros for a text without words.
+    """
+    require_matrix("vectors", vectors)
+    require_ids("ids", ids, len(vectors))
+    starts = np.asarray(starts)
+    if len(starts) == 0 or starts[0] != 0 or starts[-1] != len(ids) or (np.diff(starts) < 0).any():
+        raise ValueError(f"starts is {starts}; it should rise from 0 to {len(ids)}, the length of the text.")
+    lengths = np.diff(starts)
+    share = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(vectors.dtype)
+    texts = sparse.csr_array((share, ids, starts), shape=(len(lengths), len(vectors)))
+    return texts @ vectors
 
 
 def _rows_in_any_case(vectors: WordVectors) -> dict[str, int]:
@@ -82,17 +139,19 @@ def _rows_in_any_case(vectors: WordVectors) -> dict[str, int]:
     return rows
 
 
-def _right_answers(unit: np.ndarray, ids: np.ndarray) -> int:
-    """How many of the questions ``ids`` (Q, 4) are answered by their fourth word."""
+def _right_answers(unit: np.ndarray, ids: np.ndarray, question_words: bool) -> np.ndarray:
+    """Which of the questions ``ids`` (Q, 4) are answered by their fourth word."""
     a, b, c, d = ids.T
     cosines = (unit[b] - unit[a] + unit[c]) @ unit.T  # (Q, V), times a length that changes no order
-    cosines[np.arange(len(ids))[:, np.newaxis], ids[:, :3]] = -np.inf
-    return int((cosines.argmax(axis=1) == d).sum())
+    if not question_words:
+        cosines[np.arange(len(ids))[:, np.newaxis], ids[:, :3]] = -np.inf
+    return cosines.argmax(axis=1) == d
 
 
-def _share(right: int, asked: int, total: int) -> dict[str, float]:
+def _share(right: np.ndarray, total: int) -> dict[str, float]:
+    asked = len(right)
     return {
-        "accuracy": right / asked if asked else float("nan"),
+        "accuracy": int(right.sum()) / asked if asked else float("nan"),
         "out_of_vocabulary": 1 - asked / total if total else 0.0,
         "questions": asked,
     }

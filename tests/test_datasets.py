@@ -442,6 +442,13 @@ def test_no_reviews_at_all():
         none.vocabulary()
 
 
+def test_a_text_that_stands_there_twice_is_kept_once():
+    some = Reviews(["b", "a", "b", "", "a", "c"], np.arange(6, dtype=np.int8), np.array(list("uvwxyz")))
+    kept = some.distinct()
+    assert kept.texts == ["b", "a", "", "c"] and kept.labels.tolist() == [0, 1, 3, 5]
+    assert kept.sources.tolist() == list("uvxz") and len(tiny().distinct()) == 0
+
+
 def test_one_review_is_no_choice():
     with pytest.raises(TypeError, match="it should be a slice, a mask or several positions"):
         tiny("a")[0]

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from common.text import Vocabulary
 from common.vectors import GloVe, WordVectors, cooccurrence, pair_weights
 from common.vectors.glove import first_biases
+from runs import glove as glove_run
 from tests.helpers import bad_input
 from tests.test_word2vec import two_topics
 
@@ -210,3 +212,40 @@ test_bad_input_is_one_sentence = bad_input(
         "weights": (lambda: pair_weights(np.zeros(2), x_max=-1), "x_max is -1; it should be a positive"),
     }
 )
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
+    whole, stopped, again = text_model().train(6), text_model(), text_model(seed=3)
+    glove_run.keep(stopped.train(2), tmp_path / "glove.npz", seconds=1.5)
+    assert glove_run.go_on(again, tmp_path / "glove.npz") == 1.5
+    again.train(4)
+    assert again.losses == whole.losses
+    for ours, theirs in zip(again.params, whole.params):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class SmallJudge(glove_run.Judge):
+    """A judge of five words, so that what it does can be checked by hand."""
+
+    def __init__(self):
+        self.vocabulary = Vocabulary.from_tokens(list("aaaabbbccd"))
+        self.pairs = {"wordsim353": [("a", "b", 9.0), ("a", "c", 2.0), ("b", "d", 4.0), ("c", "d", 1.0)]}
+        self.people = {"wordsim353": np.array([9.0, 2, 4, 1])}
+        self.first_pairs = np.array([0, 0, 1, 1])
+
+
+def test_methods_are_compared_on_average_over_seeds():
+    judge = SmallJudge()
+    good = np.array([[0.9, 0.2, 0.4, 0.1], [0.9, 0.4, 0.2, 0.1]])  # rank correlations 1 and 0.8
+    bad = -good
+    drawn = []
+    for answers in (good, bad):
+        scores, samples = judge.samples("wordsim353", answers)
+        assert samples.shape == (2, glove_run.TIMES)
+        drawn.append((scores, samples, judge.items("wordsim353", answers)))
+    np.testing.assert_allclose(drawn[0][0], [1, 0.8])
+    result = glove_run.difference(*drawn)
+    assert result["difference"] == pytest.approx(1.8) and result["low"] <= 1.8 <= result["high"] + 1e-9
+    right = np.array([[True, True, False, True]])
+    scores, samples = judge.samples("analogies", right)
+    assert scores == 0.75 and set(samples.ravel()) == {0.5, 0.75, 1.0}  # two pairs, drawn whole

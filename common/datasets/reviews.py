@@ -58,6 +58,10 @@ class Reviews:
         texts = [self.texts[i] for i in positions]
         return Reviews(texts, self.labels[positions], self.sources[positions], self.tokenizer)
 
+    def distinct(self) -> Reviews:
+        """Without the reviews whose text has stood before: what is held out should not be among the rest."""
+        return self[sorted({text: i for i, text in reversed(list(enumerate(self.texts)))}.values())]
+
     @cached_property
     def _words(self) -> tuple[list[str], np.ndarray, np.ndarray]:
         """The types in order of appearance, the text as positions in that list, and where each review

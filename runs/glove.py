@@ -14,7 +14,7 @@ import json
 import resource
 import sys
 import time
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from common.vectors import (
     bootstrap_means,
     compared_pairs,
     cooccurrence,
+    evaluate_similarity,
     frequency_correlations,
     interval,
     k_occurrences,
@@ -52,8 +53,10 @@ WINDOW, PASSES = 10, 50
 COMMON = 10_000  # words: those that all sets of vectors know
 GLOVE = {"glove": None, "glove, 10,000 words": COMMON}  # the method, and how many words it knows
 OTHERS = ("counts", "cbow", "skip-gram", "hierarchical")
+GENSIM = "gensim skip-gram, 10,000 words"
 SUBSAMPLED = "t = 1e-4"  # the skip-gram of chapter 4 that did best on WordSim-353
-REMOVED = {"as learned": None, "mean": 0, "mean and 1": 1, "mean and 2": 2, "mean and 3": 3}
+FORMS = {"as learned": None, "mean and 1": 1}  # components removed, as many as the paper has for D = 100
+MORE_FORMS = {"mean": 0, "mean and 2": 2, "mean and 3": 3}  # judged by similarity alone
 TIMES = 2000
 TESTS = ("wordsim353", "simlex999", "analogies", "sentiment")
 
@@ -72,17 +75,21 @@ def learn_glove(method: str, seed: int, passes: int = PASSES) -> tuple[WordVecto
     model = GloVe(counts, np.random.default_rng(seed))
     del counts
     checkpoint = KEPT / f"{method}-{seed}.checkpoint.npz"
-    seconds = go_on(model, checkpoint) if checkpoint.exists() else 0.0
+    notes = go_on(model, checkpoint) if checkpoint.exists() else {"seconds": 0.0, "curve": {}}
     while len(model.losses) < passes:
         begin = time.process_time()
         model.train()
-        seconds += time.process_time() - begin
+        notes["seconds"] += time.process_time() - begin
         if len(model.losses) % 5 == 0:
-            keep(model, checkpoint, seconds)
+            notes["curve"][f"{len(model.losses)}"] = similarities(
+                WordVectors(vocabulary.words, model.vectors)
+            )
+            keep(model, checkpoint, notes)
             print(f"{method}:{seed}, {len(model.losses)} passes, loss {model.losses[-1]:.4f}", flush=True)
     checkpoint.unlink(missing_ok=True)
     return WordVectors(vocabulary.words, model.vectors), {
-        "processor_seconds": seconds,
+        "after so many passes": notes["curve"],
+        "processor_seconds": notes["seconds"],
         "processor_seconds_of_counting": counting,
         "passes": passes,
         "words": len(vocabulary),
@@ -91,28 +98,48 @@ def learn_glove(method: str, seed: int, passes: int = PASSES) -> tuple[WordVecto
     }
 
 
-def keep(model: GloVe, path: Path, seconds: float) -> None:
+def similarities(vectors: WordVectors) -> dict[str, float]:
+    """Both rank correlations with people."""
+    return {name: evaluate_similarity(vectors, similarity_pairs(name))["spearman"] for name in TESTS[:2]}
+
+
+def keep(model: GloVe, path: Path, notes: dict[str, Any]) -> None:
     """Write all that the next pass depends on."""
-    about = {"rng": model.rng.bit_generator.state, "losses": model.losses, "seconds": seconds}
+    about = {"rng": model.rng.bit_generator.state, "losses": model.losses, "notes": notes}
     arrays = {f"param{i}": param for i, param in enumerate(model.params)}
     arrays |= {f"seen{i}": seen for i, seen in enumerate(model.seen)}
     write_npz(path, arrays | {"about": np.array(json.dumps(about))})
 
 
-def go_on(model: GloVe, path: Path) -> float:
-    """Put a model where ``keep`` left it; returns the seconds that it took to get there."""
+def go_on(model: GloVe, path: Path) -> dict[str, Any]:
+    """Put a model where ``keep`` left it; returns the notes that were kept with it."""
     arrays = read_npz(path)
     about = json.loads(str(arrays["about"]))
     for i in range(4):
         model.params[i][...], model.seen[i][...] = arrays[f"param{i}"], arrays[f"seen{i}"]
     model.rng.bit_generator.state = about["rng"]
     model.losses[:] = about["losses"]
-    return about["seconds"]
+    return about["notes"]
+
+
+def learn_gensim(seed: int) -> tuple[WordVectors, dict[str, Any]]:
+    """gensim's skip-gram on the words that GloVe has there."""
+    reviews = load_reviews()
+    vocabulary = reviews.vocabulary(max_size=COMMON)
+    ids, starts = reviews.encode(vocabulary)
+    texts = [[vocabulary.words[i] for i in ids[a:b].tolist()] for a, b in pairwise(starts)]
+    model = word2vec.new_gensim("gensim-skip-gram", seed, texts)
+    begin = time.process_time()
+    model.train(texts, total_examples=model.corpus_count, epochs=word2vec.PASSES)
+    vectors = WordVectors(model.wv.index_to_key, model.wv.vectors)
+    return vectors, {"processor_seconds": time.process_time() - begin, "tokens": len(ids)}
 
 
 def learn(method: str, seed: int) -> tuple[WordVectors, dict[str, Any]]:
     if method in GLOVE:
         return learn_glove(method, seed)
+    if method == GENSIM:
+        return learn_gensim(seed)
     if method == SUBSAMPLED:
         return word2vec_settings.learn(method, seed)
     begin = time.process_time()
@@ -131,7 +158,7 @@ def peak_megabytes() -> float:
 def kept() -> dict[str, list[int]]:
     """Each method of which vectors were kept, with its seeds."""
     found: dict[str, list[int]] = {}
-    for method in (*OTHERS, SUBSAMPLED, *GLOVE):
+    for method in (*OTHERS, SUBSAMPLED, GENSIM, *GLOVE):
         if seeds := [seed for seed in range(1, 10) if (KEPT / f"{method}-{seed}.npz").exists()]:
             found[method] = seeds
     return found
@@ -159,13 +186,14 @@ class Judge:
         found = WordVectors.load(KEPT / f"{method}-{seed}.npz")
         return found.vectors[[found.id(word) for word in self.vocabulary.words]]
 
-    def answers(self, vectors: np.ndarray) -> dict[str, np.ndarray]:
-        """For each test what each of its items gave: a cosine, or right or wrong."""
+    def answers(self, test: str, vectors: np.ndarray) -> np.ndarray:
+        """What each item of a test gave: a cosine, or right or wrong."""
         wv = WordVectors(self.vocabulary.words, vectors)
-        found = {name: compared_pairs(wv, pairs)[0] for name, pairs in self.pairs.items()}
-        found["analogies"] = np.concatenate([*answered_rightly(wv, self.questions).values()])
-        found["sentiment"] = self.sentiment(vectors)
-        return found
+        if test in self.pairs:
+            return compared_pairs(wv, self.pairs[test])[0]
+        if test == "analogies":
+            return np.concatenate([*answered_rightly(wv, self.questions).values()])
+        return self.sentiment(vectors)
 
     def sentiment(self, vectors: np.ndarray) -> np.ndarray:
         """Which of the reviews held out a line through the means of their vectors tells right."""
@@ -189,60 +217,72 @@ class Judge:
         return rank_products(self.people[test], answers) if test in self.pairs else answers
 
 
+Drawn = dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""For a method, a form and a test: the scores, those on drawn test sets, and what each item gives."""
+
+
 def judge_all(words: int | None) -> dict[str, Any]:
-    """The table on a vocabulary: each method as it was learned and with components removed; and the
-    differences between methods."""
-    judge = Judge(words)
-    result: dict[str, Any] = {"words": len(judge.vocabulary), "methods": {}, "differences": {}}
-    drawn: dict[tuple[str, str, str], Any] = {}
+    """The table on a vocabulary: each method as it was learned and with components removed; and how far
+    methods, and forms of one method, differ."""
+    judge, drawn, methods = Judge(words), Drawn(), {}
     for method, seeds in kept().items():
-        if words is None and GLOVE.get(method) is not None:
+        if words is None and method.endswith("10,000 words"):
             continue
         sets = [judge.vectors(method, seed) for seed in seeds]
-        forms = {}
-        for form, components in REMOVED.items():
-            changed = sets if components is None else [without_top(vectors, components) for vectors in sets]
-            answers = [judge.answers(vectors) for vectors in changed]
-            row: dict[str, Any] = {}
-            for test in TESTS:
-                found = np.stack([answer[test] for answer in answers])
-                scores, samples = judge.samples(test, found)
-                low, high = interval(samples.mean(axis=0))
-                row[test] = {"mean": scores.mean(), "seeds": scores.tolist(), "low": low, "high": high}
-                drawn[method, form, test] = scores, samples, judge.items(test, found)
-            forms[form] = row
-            print(method, form, *(f"{row[test]['mean']:.3f}" for test in TESTS), flush=True)
-        logs = frequency_correlations(sets[0], judge.vocabulary.counts)
-        forms["geometry"] = {"frequency": logs.tolist()}
-        for form in ("as learned", "mean and 1"):
-            chosen = sets[0] if form == "as learned" else without_top(sets[0], 1)
-            times = k_occurrences(chosen)
-            hub = judge.vocabulary.words[int(times.argmax())]
-            forms["geometry"][form] = {
-                "skewness": skewness(times),
-                "never": float((times == 0).mean()),
-                "hub": hub,
-                "hub_is_near_to": int(times.max()),
-            }
-        result["methods"][method] = {"seeds": seeds, **forms}
-    for test in TESTS:
-        items = {key[:2]: value for key, value in drawn.items() if key[2] == test}
-        result[f"items of {test}"] = next(iter(items.values()))[2].shape[1]
-        chosen = [key for key in items if key[1] in ("as learned", "mean and 1")]
-        for one, other in combinations(chosen, 2):
-            if one[1] == other[1] or one[0] == other[0]:
-                result["differences"].setdefault(test, []).append(
-                    {"one": one, "other": other} | difference(items[one], items[other])
-                )
-    return result
+        forms = FORMS if words is None else FORMS | MORE_FORMS
+        rows = {
+            form: judge_form(judge, sets, method, form, removed, drawn) for form, removed in forms.items()
+        }
+        methods[method] = {"seeds": seeds} | rows
+        if words is not None:
+            methods[method]["geometry"] = geometry(judge, sets[0])
+    differences: dict[str, list[dict[str, Any]]] = {test: [] for test in TESTS}
+    for one, other in combinations(drawn, 2):
+        comparable = one[0] == other[0] or one[1] == other[1]
+        if one[2] == other[2] and comparable and {one[1], other[1]} <= set(FORMS):
+            found = difference(drawn[one], drawn[other])
+            differences[one[2]].append({"one": one[:2], "other": other[:2]} | found)
+    items = {test: items.shape[1] for (_, _, test), (_, _, items) in drawn.items()}
+    return {"words": len(judge.vocabulary), "items": items, "methods": methods, "differences": differences}
 
 
-def difference(one: Any, other: Any) -> dict[str, float]:
+def judge_form(
+    judge: Judge, sets: list[np.ndarray], method: str, form: str, removed: int | None, drawn: Drawn
+) -> dict[str, Any]:
+    """What the sets of a method, one a seed, give on the tests, after so many components were removed."""
+    changed = sets if removed is None else [without_top(vectors, removed) for vectors in sets]
+    row = {}
+    for test in TESTS if form in FORMS else TESTS[:2]:
+        answers = np.stack([judge.answers(test, vectors) for vectors in changed])
+        scores, samples = judge.samples(test, answers)
+        drawn[method, form, test] = scores, samples, judge.items(test, answers)
+        low, high = interval(samples.mean(axis=0)).tolist()
+        row[test] = {"mean": float(scores.mean()), "seeds": scores.tolist(), "low": low, "high": high}
+    print(f"{method}, {form}:", *(f"{score['mean']:.3f}" for score in row.values()), flush=True)
+    return row
+
+
+def geometry(judge: Judge, vectors: np.ndarray) -> dict[str, Any]:
+    """How strongly the first components of the vectors go with frequency, and who is near to how many."""
+    found: dict[str, Any] = {"frequency": frequency_correlations(vectors, judge.vocabulary.counts).tolist()}
+    for form, removed in FORMS.items():
+        times = k_occurrences(vectors if removed is None else without_top(vectors, removed))
+        found[form] = {
+            "skewness": skewness(times),
+            "near to nobody": float((times == 0).mean()),
+            "hubs": {judge.vocabulary.words[i]: int(times[i]) for i in np.argsort(-times)[:5]},
+        }
+    return found
+
+
+def difference(
+    one: tuple[np.ndarray, np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> dict[str, float]:
     """How far one method is above another, on average over seeds: with its interval, and the p of chance."""
-    (scores, samples, items), (scores2, samples2, items2) = one, other
-    low, high = interval(samples.mean(axis=0) - samples2.mean(axis=0))
-    p = permutation_test(items.mean(axis=0), items2.mean(axis=0), np.random.default_rng(0), TIMES)
-    return {"difference": scores.mean() - scores2.mean(), "low": low, "high": high, "p": p}
+    (scores, samples, items), (their_scores, their_samples, their_items) = one, other
+    low, high = interval(samples.mean(axis=0) - their_samples.mean(axis=0)).tolist()
+    p = permutation_test(items.mean(axis=0), their_items.mean(axis=0), np.random.default_rng(0), TIMES)
+    return {"difference": float(scores.mean() - their_scores.mean()), "low": low, "high": high, "p": p}
 
 
 def main() -> None:

@@ -216,8 +216,8 @@ test_bad_input_is_one_sentence = bad_input(
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
     whole, stopped, again = text_model().train(6), text_model(), text_model(seed=3)
-    glove_run.keep(stopped.train(2), tmp_path / "glove.npz", seconds=1.5)
-    assert glove_run.go_on(again, tmp_path / "glove.npz") == 1.5
+    glove_run.keep(stopped.train(2), tmp_path / "glove.npz", {"seconds": 1.5})
+    assert glove_run.go_on(again, tmp_path / "glove.npz") == {"seconds": 1.5}
     again.train(4)
     assert again.losses == whole.losses
     for ours, theirs in zip(again.params, whole.params):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from benchmarks.glove import learn_pair
 from common.text import Vocabulary
 from common.vectors import GloVe, WordVectors, cooccurrence, pair_weights
 from common.vectors.glove import first_biases
@@ -98,6 +99,16 @@ def test_a_pass_is_that_of_a_loop_over_pairs():
     for ours, theirs in zip(model.params, twin.params):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10)
     assert model.losses == pytest.approx([total / counts.nnz])
+
+
+def test_the_loop_of_the_benchmarks_learns_the_same_from_a_pair():
+    counts = some_counts()
+    ours, peer = small_model(counts, tile=1), small_model(counts, tile=1)
+    for i, j in zip(*counts.nonzero()):
+        ours.step(i, j)
+        learn_pair(peer, i, j, counts[i, j])
+    for a, b in zip(ours.params, peer.params):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 @pytest.mark.parametrize("tile", [1, 2, 7, 100])

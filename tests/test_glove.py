@@ -1,12 +1,15 @@
 """GloVe: its gradients against the loss it stands for, its tiles against a loop over pairs, and bad input."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from benchmarks.glove import learn_pair
+from common.datasets import Reviews
 from common.text import Vocabulary
-from common.vectors import GloVe, WordVectors, cooccurrence, pair_weights
+from common.vectors import GloVe, WordVectors, cooccurrence, evaluate_similarity, pair_weights
 from common.vectors.glove import first_biases
 from runs import glove as glove_run
 from tests.helpers import bad_input
@@ -260,3 +263,31 @@ def test_methods_are_compared_on_average_over_seeds():
     right = np.array([[True, True, False, True]])
     scores, samples = judge.samples("analogies", right)
     assert scores == 0.75 and set(samples.ravel()) == {0.5, 0.75, 1.0}  # two pairs, drawn whole
+
+
+def test_all_vectors_that_were_kept_are_judged_side_by_side(monkeypatch, tmp_path):
+    """Random vectors of three methods for 12 words, with reviews, pairs and questions made of these."""
+    words, rng = list("abcdefghijkl"), np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, size=9, p=np.arange(12, 0, -1) / 78)) for _ in range(60)]
+    labels = np.array([text.count("a") > 1 for text in texts], np.int8)
+    reviews = Reviews(texts, labels, np.full(60, "imdb"), str.split)
+    pairs = [(*rng.choice(words, size=2, replace=False), float(i)) for i in range(10)]
+    questions = {"one": [tuple(rng.choice(words, size=4, replace=False)) for _ in range(8)], "none": []}
+    monkeypatch.setattr(glove_run, "load_reviews", lambda: reviews)
+    monkeypatch.setattr(glove_run, "similarity_pairs", lambda name: pairs)
+    monkeypatch.setattr(glove_run, "analogy_questions", lambda: questions)
+    monkeypatch.setattr(glove_run, "KEPT", tmp_path)
+    for name in ("counts-1", "skip-gram-1", "skip-gram-2", "glove, 10,000 words-1"):
+        WordVectors(words, rng.standard_normal((12, 11))).save(tmp_path / f"{name}.npz")
+    assert glove_run.kept() == {"counts": [1], "skip-gram": [1, 2], "glove, 10,000 words": [1]}
+    table = json.loads(json.dumps(glove_run.judge_all(12)))
+    assert table["words"] == 12 and table["items"]["wordsim353"] == 10 and table["items"]["analogies"] == 8
+    row = table["methods"]["skip-gram"]["as learned"]["wordsim353"]
+    wv = [WordVectors.load(tmp_path / f"skip-gram-{seed}.npz") for seed in (1, 2)]
+    assert row["seeds"] == pytest.approx([evaluate_similarity(one, pairs)["spearman"] for one in wv])
+    assert row["mean"] == pytest.approx(np.mean(row["seeds"])) and row["low"] < row["mean"] < row["high"]
+    assert set(table["methods"]["counts"]["mean and 3"]) == {"wordsim353", "simlex999"}
+    assert sum(table["methods"]["counts"]["geometry"]["as learned"]["hubs"].values()) <= 120
+    compared = [(tuple(d["one"]), tuple(d["other"])) for d in table["differences"]["sentiment"]]
+    assert len(compared) == len(set(compared)) == 2 * 3 + 3  # methods in two forms, and each form of a method
+    assert "glove, 10,000 words" not in glove_run.judge_all(None)["methods"]

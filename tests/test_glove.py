@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from benchmarks.glove import learn_pair
+from benchmarks import glove as bench
+from common import book
 from common.datasets import Reviews
 from common.text import Vocabulary
 from common.vectors import GloVe, WordVectors, cooccurrence, evaluate_similarity, pair_weights
@@ -109,9 +110,31 @@ def test_the_loop_of_the_benchmarks_learns_the_same_from_a_pair():
     ours, peer = small_model(counts, tile=1), small_model(counts, tile=1)
     for i, j in zip(*counts.nonzero()):
         ours.step(i, j)
-        learn_pair(peer, i, j, counts[i, j])
+        bench.learn_pair(peer, i, j, counts[i, j])
     for a, b in zip(ours.params, peer.params):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_each_side_gets_the_passes_that_it_needs_for_the_weaker_ones_scores(monkeypatch):
+    def run(curve, **seconds):
+        names = ("wordsim353", "simlex999")
+        return {"after so many passes": {k: dict(zip(names, v)) for k, v in curve.items()}} | seconds
+
+    seconds = {"processor_seconds": 30.0, "passes": 15, "processor_seconds_of_counting": 5.0}
+    ours = [
+        run({"5": (0.2, 0.1), "10": (0.3, 0.2), "15": (0.3, 0.3)}, **seconds),
+        run({"5": (0.2, 0.1), "10": (0.3, 0.2), "15": (0.4, 0.3)}, **seconds),
+    ]
+    runs = {
+        "glove, 10,000 words": dict(zip("12", ours)),
+        glove_run.GENSIM: {"1": run({"1": (0.1, 0.1), "2": (0.35, 0.1), "3": (0.5, 0.2)})},
+    }
+    monkeypatch.setattr(book, "recorded", lambda name: {"runs": runs})
+    found = bench.recorded_quality.__wrapped__()
+    assert found == {
+        "ours": {"passes": 15, "wordsim353": 0.35, "simlex999": 0.3, "passes that counting is worth": 2.5},
+        "gensim": {"passes": 3, "wordsim353": 0.5, "simlex999": 0.2},
+    }
 
 
 @pytest.mark.parametrize("tile", [1, 2, 7, 100])

@@ -60,6 +60,10 @@ TERMS = {
     "stride": "12",
     "receptive field": "12",
     "data augmentation": "12",
+    "GloVe": "13",
+    "bootstrap": "13",
+    "confidence interval": "13",
+    "hubness": "13",
 }
 
 

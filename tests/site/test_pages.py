@@ -267,7 +267,7 @@ def test_a_page_reads_without_scripts(name, visit):
     assert page.locator("h1").is_visible()
     assert len(page.locator("article").inner_text()) > 100
     for picture in page.locator("figure.book-figure").all():
-        inside = picture.locator("img, svg, table, .bk-strip, ul, ol, div").first
+        inside = picture.locator("img, svg, table, .bk-strip, .bk-note, ul, ol, div").first
         assert inside.is_visible()
     for solution in page.locator("div.solution").all():
         assert solution.locator(".section, section, p, .cell").first.is_visible()

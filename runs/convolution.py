@@ -16,7 +16,6 @@ again. Checkpoints are in data/cache/convolution.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +31,7 @@ from common.models.classifiers import Classifier, deep_convnet, predict, simple_
 from common.optimizers import AdamW
 from common.schedules import cosine
 from common.training import Trainer
-from runs import leave_if_stopped
+from runs import after_each_pass, leave_if_stopped
 
 RESULTS = "convolution"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "convolution"
@@ -66,18 +65,10 @@ def train(name: str, part: str, seed: int, passes: int, images: Images, new: Ima
     lr, steps = settings["lr"], passes * len(batches)
     trainer = Trainer(model, AdamW(lr), rng, schedule=cosine(lr, steps, rise=len(batches) // 2))
     KEPT.mkdir(parents=True, exist_ok=True)
-    begin = time.process_time()
-
-    def after_epoch(trainer: Trainer) -> None:
-        nonlocal begin
-        now = time.process_time()
-        trainer.notes["seconds"] = trainer.notes.get("seconds", 0) + now - begin
-        begin = now
-        told = f"{trainer.epoch_losses[-1]:.4f}, {trainer.notes['seconds']:.0f} s"
-        print(f"{name}, seed {seed}, pass {trainer.epoch} of {passes}: {told}", flush=True)
-
     checkpoint = KEPT / f"{part}-{name}-{seed}.checkpoint.npz"
-    trainer.fit(batches, passes, checkpoint, checkpoint_every=100, on_epoch=after_epoch)
+    trainer.fit(
+        batches, passes, checkpoint, checkpoint_every=100, on_epoch=after_each_pass(f"{name}, seed {seed}")
+    )
     leave_if_stopped(trainer, passes)  # the same command goes on
     wrong = np.flatnonzero(predict(model, new.planes()).argmax(axis=1) != new.labels)
     return {

@@ -15,7 +15,6 @@ command is given again.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from common.optimizers import AdamW
 from common.quantization import save_quantized
 from common.schedules import cosine
 from common.training import Trainer
-from runs import leave_if_stopped
+from runs import after_each_pass, leave_if_stopped
 
 RESULTS, KEPT = "digit_reader", DATA / "cache" / "digit_reader"
 SEED, BATCH, PASSES, LR = 12, 100, 10, 0.003
@@ -67,19 +66,7 @@ def train(x: np.ndarray, t: np.ndarray) -> tuple[Classifier, Trainer]:
     schedule = cosine(LR, PASSES * len(batches), rise=min(300, len(batches)))
     trainer = Trainer(model, AdamW(LR), rng, schedule=schedule)
     KEPT.mkdir(parents=True, exist_ok=True)
-    begin = time.process_time()
-
-    def after_epoch(trainer: Trainer) -> None:
-        nonlocal begin
-        now = time.process_time()
-        trainer.notes["seconds"] = trainer.notes.get("seconds", 0) + now - begin
-        begin = now
-        print(
-            f"pass {trainer.epoch}: {trainer.epoch_losses[-1]:.4f}, {trainer.notes['seconds']:.0f} s",
-            flush=True,
-        )
-
-    trainer.fit(batches, PASSES, KEPT / f"{SEED}.checkpoint.npz", on_epoch=after_epoch)
+    trainer.fit(batches, PASSES, KEPT / f"{SEED}.checkpoint.npz", on_epoch=after_each_pass("digit reader"))
     leave_if_stopped(trainer, PASSES)  # the same command goes on
     return model, trainer
 

@@ -15,7 +15,6 @@ again. Checkpoints are in data/cache/training.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from common.models.classifiers import Classifier, share_right
 from common.optimizers import AdamW
 from common.schedules import cosine
 from common.training import Trainer
-from runs import leave_if_stopped
+from runs import after_each_pass, leave_if_stopped
 
 RESULTS = "training"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "training"
@@ -71,18 +70,8 @@ def train(
     lr, steps = settings["lr"], passes * len(batches)
     trainer = Trainer(model, AdamW(lr), rng, schedule=cosine(lr, steps, rise=len(batches)))
     KEPT.mkdir(parents=True, exist_ok=True)
-    begin = time.process_time()
-
-    def after_epoch(trainer: Trainer) -> None:
-        nonlocal begin
-        now = time.process_time()
-        trainer.notes["seconds"] = trainer.notes.get("seconds", 0) + now - begin
-        begin = now
-        told = f"{trainer.epoch_losses[-1]:.4f}, {trainer.notes['seconds']:.0f} s"
-        print(f"{name}, seed {seed}, pass {trainer.epoch}: {told}", flush=True)
-
     checkpoint = KEPT / f"{part}-{name.replace(', ', '-').replace(' ', '-')}-{seed}.checkpoint.npz"
-    trainer.fit(batches, passes, checkpoint, on_epoch=after_epoch)
+    trainer.fit(batches, passes, checkpoint, on_epoch=after_each_pass(f"{name}, seed {seed}"))
     leave_if_stopped(trainer, passes)  # the same command goes on
     return {
         "settings": settings | {"H": H, "batch_size": BATCH, "passes": passes, "images": len(x)},

@@ -21,7 +21,7 @@ def leave_if_stopped(trainer: Trainer, epochs: int) -> None:
 
 
 def after_each_pass(what: str) -> Callable[[Trainer], None]:
-    """For ``on_epoch``: say the loss, and add the processor's seconds to the notes, which are resumed, too."""
+    """For ``on_epoch``: say the loss, and add the processor's seconds to the notes, which are resumed."""
     begin = time.process_time()
 
     def tell(trainer: Trainer) -> None:

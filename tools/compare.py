@@ -78,8 +78,9 @@ def compare(
     notebooks: list[str], threads: int, environment: dict[str, str] | None = None, report: Path | None = None
 ) -> tuple[int, float]:
     """Run nbval over the notebooks; return its exit status and the seconds it took."""
-    # Workers share the processor: as many as there are notebooks and cores for, each with its own threads.
-    workers = min(len(notebooks), max(1, (os.cpu_count() or 1) // threads))
+    # As many notebooks side by side as there are cores, whatever the threads of a matrix product: most cells
+    # keep one core busy most of the time.
+    workers = min(len(notebooks), os.cpu_count() or 1)
     workers = int(os.environ.get("NB_WORKERS") or workers)
     count = str(threads)
     variables = {

@@ -16,19 +16,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from common.backend import Array, xp
 from common.layers.base import Layer
+from common.support.parallel import each
 from common.support.require import require_float, require_shape
 
 Sizes = int | Sequence[int]
 """One whole number for all axes of the grid, or one for each."""
 
-STRIP = 1 << 17
-"""About so many numbers are laid out as columns at a time: half a megabyte, which stays in the cache."""
+STRIP = 1 << 19
+"""About so many numbers are laid out as columns at a time: two megabytes."""
 
 
 class Convolution(Layer):
@@ -40,7 +42,8 @@ class Convolution(Layer):
 
     Windows, laid side by side, are the columns of a matrix; then all filters at all places are one matrix
     product. Backward, a column's gradient is added to where its numbers came from. As each number of the
-    input is in many columns, this is done for some rows of windows at a time, and columns are never kept.
+    input is in many columns, only those of some rows of windows are laid out at a time, and none are kept.
+    Each core takes some rows of windows, or backward some channels, and does all that is to be done there.
 
     Parameters
     ----------
@@ -90,10 +93,13 @@ class Convolution(Layer):
         self.grids = padded(xp.moveaxis(x, 0, -1), self.padding)  # (C, H, W, N)
         seen = windows(self.grids, self.size, self.stride)  # (C, kh, kw, H', W', N)
         y = xp.empty((len(W), *seen.shape[seen.ndim // 2 :]), dtype=x.dtype)  # (F, H', W', N)
-        for rows in strips(seen):
-            part = W.reshape(len(W), -1) @ columns(seen, rows)
+
+        def fill(rows: slice) -> None:
+            part = matrices(y, rows, 1)
+            xp.matmul(W.reshape(len(W), -1), matrices(seen, rows, W.ndim - 1), out=part)
             part += b[:, None]
-            y[:, rows] = part.reshape(y[:, rows].shape)
+
+        each(fill, strips(seen))
         self.outer = y.shape[1:]
         return xp.moveaxis(y, -1, 0)
 
@@ -102,23 +108,31 @@ class Convolution(Layer):
         W, _ = self.params
         require_shape("dout", dout, (self.outer[-1], len(W), *self.outer[:-1]))
         dy = xp.moveaxis(dout, 0, -1)  # (F, H', W', N)
-        dW, dgrids = xp.zeros((W[0].size, len(W)), dtype=W.dtype), xp.zeros_like(self.grids)
         seen = windows(self.grids, self.size, self.stride)
-        for rows in strips(seen):
-            dpart = dy[:, rows].reshape(len(W), -1)  # no copy if it lies in memory as y did
-            dW += columns(seen, rows) @ dpart.T
-            if not self.first:
-                dcolumns = W.reshape(len(W), -1).T @ dpart
-                self.scatter(dcolumns.reshape(*W.shape[1:], *dy[0, rows].shape), dgrids, rows)
-        self.grads = [dW.T.reshape(W.shape), dy.reshape(len(W), -1) @ xp.ones(dy[0].size, dtype=dy.dtype)]
-        inner = dgrids[inside(self.shape[2:], self.padding)]
-        return None if self.first else xp.moveaxis(inner, -1, 0)
 
-    def scatter(self, dwindows: Array, dgrids: Array, rows: slice) -> None:
-        """Add the gradient of some rows of windows to that of the grids, where their numbers came from."""
-        below = dgrids[:, rows.start * self.stride[0] :]
-        for place, there in places(self.size, self.stride, dwindows.shape[dwindows.ndim // 2 :]):
-            below[there] += dwindows[place]
+        def gradients(rows: slice) -> tuple[Array, Array]:
+            columns, dpart = matrices(seen, rows, W.ndim - 1), matrices(dy, rows, 1)
+            return (columns @ dpart.swapaxes(1, 2)).sum(axis=0), dpart.sum(axis=(0, 2))
+
+        dW, db = (reduce(xp.add, parts) for parts in zip(*each(gradients, strips(seen))))
+        self.grads = [dW.T.reshape(W.shape), db]
+        if self.first:
+            return None
+        dgrids = xp.empty_like(self.grids)
+        each(partial(self.scatter, dy, dgrids), quarters(W.shape[1], seen.size))
+        return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
+
+    def scatter(self, dy: Array, dgrids: Array, channels: slice) -> None:
+        """Fill in the gradient of some channels: that of all windows, added to where their numbers came from.
+
+        Windows share numbers, and no two cores may add to the same one: all of a channel is done by one.
+        """
+        W, dgrids = self.params[0][:, channels], dgrids[channels]
+        dwindows = W.reshape(len(W), -1).T @ dy.reshape(len(W), -1)
+        dwindows = dwindows.reshape(*W.shape[1:], *dy.shape[1:])  # (c, kh, kw, H', W', N)
+        dgrids[...] = 0
+        for place, there in places(self.size, self.stride, dy.shape[1:-1]):
+            dgrids[there] += dwindows[place]
 
     def sizes(self) -> dict[str, object]:
         F, C, *size = self.params[0].shape
@@ -216,10 +230,22 @@ def strips(seen: Array) -> list[slice]:
     return [slice(i, min(i + at_once, count)) for i in range(0, count, at_once)]
 
 
-def columns(seen: Array, rows: slice) -> Array:
-    """Some rows of the windows (C, kh, kw, H', W', N) as columns of a matrix (C kh kw, rows W' N): a copy."""
-    axis = seen.ndim // 2
-    return seen[(slice(None),) * axis + (rows,)].reshape(math.prod(seen.shape[:axis]), -1)
+def quarters(channels: int, numbers: int) -> list[slice]:
+    """``channels`` in at most four parts, for as many cores; in one, if they have few numbers in all."""
+    at_once = -(-channels // 4) if numbers > STRIP // 2 else channels
+    return [slice(i, min(i + at_once, channels)) for i in range(0, channels, at_once)]
+
+
+def matrices(x: Array, rows: slice, lead: int) -> Array:
+    """Some rows of ``x`` (..., H', W', N) as matrices, one for each row (rows, M, W' N).
+
+    The first ``lead`` axes are M. Of windows that is a copy, their columns; of grids it is a view, if they
+    lie in memory in this order. On a line (..., T', N) a row would be one window, so that all are in one
+    matrix (1, M, rows N).
+    """
+    part = x[(slice(None),) * lead + (rows,)]
+    part = xp.moveaxis(part, lead, 0) if x.ndim - lead == 3 else part[None]
+    return part.reshape(len(part), math.prod(x.shape[:lead]), -1)
 
 
 def places(size: Sequence[int], stride: Sequence[int], outer: Sequence[int]) -> Iterator[tuple[Any, Any]]:

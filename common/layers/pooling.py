@@ -20,9 +20,11 @@ from common.layers.convolution import (
     output_sizes,
     padded,
     places,
+    quarters,
     require_grid,
     short,
 )
+from common.support.parallel import each
 from common.support.require import require_float, require_shape
 
 
@@ -109,22 +111,33 @@ class MaxPooling(Pooling):
         """``x`` (N, C, H, W) to (N, C, H', W'), or (N, C, T) to (N, C, T')."""
         self.check(x)
         self.enter(x)
-        first, *others = self.parts(self.grids)
-        self.y = first.copy()
-        for part in others:
-            xp.maximum(self.y, part, out=self.y)
+        self.y = xp.empty((len(self.grids), *self.outer, len(x)), dtype=x.dtype)
+
+        def fill(channels: slice) -> None:
+            y, (first, *others) = self.y[channels], self.parts(self.grids[channels])
+            y[...] = first
+            for part in others:
+                xp.maximum(y, part, out=y)
+
+        each(fill, quarters(len(self.grids), self.grids.size))
         return xp.moveaxis(self.y, -1, 0)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
         self.require_dout(dout)
-        dgrids, left = xp.zeros_like(self.grids), xp.moveaxis(dout, 0, -1)
-        *others, (_, last) = zip(self.parts(self.grids), self.parts(dgrids))
-        for part, dpart in others:
-            given = left * (part == self.y)
-            dpart += given
-            left = left - given  # what one place has got, no other gets
-        last += left
+        dgrids, dy = xp.empty_like(self.grids), xp.moveaxis(dout, 0, -1)
+
+        def fill(channels: slice) -> None:
+            y, left = self.y[channels], dy[channels]
+            dgrids[channels] = 0
+            *others, (_, last) = zip(self.parts(self.grids[channels]), self.parts(dgrids[channels]))
+            for part, dpart in others:
+                given = left * (part == y)
+                dpart += given
+                left = left - given  # what one place has got, no other gets
+            last += left
+
+        each(fill, quarters(len(dgrids), dgrids.size))
         return xp.moveaxis(dgrids[self.inner], -1, 0)
 
 

@@ -9,14 +9,20 @@ cores can work on two halves. Each number is computed as before: the results are
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
+from threading import Lock
+from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from common.backend import Array, xp
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 PIECE = 1 << 17
 """Numbers in a piece."""
@@ -32,6 +38,15 @@ def threads() -> int:
 
 
 THREADS = threads()
+
+SHARING = Lock()
+"""Held while pieces are shared out by ``each``."""
+
+
+@cache
+def libraries() -> ThreadpoolController:
+    """What multiplies matrices for NumPy, and can be told on how many threads."""
+    return ThreadpoolController()
 
 
 @cache
@@ -62,9 +77,45 @@ def by_rows(work: Callable[[slice], object], x: Array) -> None:
         for rows in pieces:  # each thread takes the next when it is done: a slow one takes fewer
             work(rows)
 
+    together(take, x.size // PIECE)
+
+
+def each(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
+    """``[work(piece) for piece in pieces]``, with each core at a piece of its own.
+
+    A matrix product in ``work`` meanwhile stays on the core that has laid out what is multiplied.
+
+    Parameters
+    ----------
+    work : function
+        It is called from several threads, and changes nothing that it changes for another piece.
+    pieces : sequence
+        The same ones however many cores there are: then so are the results. As calls of NumPy that are short
+        spend their time on handing over from thread to thread, they should be few and large.
+    """
+    alone = xp is not np or min(THREADS, len(pieces)) < 2
+    if alone or not SHARING.acquire(blocking=False):  # or somebody else has the cores
+        return [work(piece) for piece in pieces]
+    results: dict[int, Result] = {}
+    numbered = enumerate(pieces)
+
+    def take() -> None:
+        for i, piece in numbered:
+            results[i] = work(piece)
+
+    try:
+        with libraries().limit(limits=1, user_api="blas"):
+            together(take, len(pieces))
+    finally:
+        SHARING.release()
+    return [results[i] for i in range(len(pieces))]
+
+
+def together(take: Callable[[], None], most: int) -> None:
+    """Call ``take`` in this thread and in others at the same time, ``most`` in all if there are so many."""
     others = [
         workers(os.getpid()).submit(copy_context().run, take)  # with NumPy's errstate of the caller
-        for _ in range(min(THREADS, x.size // PIECE) - 1)
+        for _ in range(min(THREADS, most) - 1)
     ]
     take()
     for other in others:

@@ -309,6 +309,16 @@ def filters(
     return layers.Convolution((scale * d.floats(F, C, *size)).astype(d.dtype), d.floats(F), **settings)
 
 
+def crf(d: Draw, K: int) -> layers.CRF:
+    """Scores for the moves between K tags, and for the first and the last."""
+    return layers.CRF(d.floats(K, K), d.floats(K), d.floats(K))
+
+
+def words(T: int, *lengths: int) -> Array:
+    """The mask of sentences with so many words, the longest T."""
+    return xp.arange(T) < xp.asarray(lengths)[:, None]
+
+
 def pooling(layer: type[layers.Layer]) -> dict[str, object]:
     """The examples that both kinds of pooling share."""
     return {
@@ -574,6 +584,64 @@ ENTRIES = [
             layers.AffineSoftmaxWithLoss(d.floats(256, 256), d.floats(256)),
             [d.floats(128, 256), d.ids(256, 128)],
         ),
+    ),
+    Entry(
+        layers.CRF,
+        formula=r"L = -\frac{1}{n} \sum \log \frac{e^{s(t)}}{\sum_{t'} e^{s(t')}}, \quad "
+        r"s(t) = b_{t_1} + \sum_i x_{i t_i} + \sum_i A_{t_i t_{i+1}} + e_{t_T}, "
+        r"\quad t' \text{ all rows of tags}",
+        shapes="x (N, T, K), A (K, K), b and e (K), t (N, T) → L, one number",
+        source="Lafferty2001",
+        examples={
+            "(N, T, K)": lambda d: (crf(d, 3), [d.floats(2, 4, 3), d.ids(3, 2, 4)]),
+            "masked": lambda d: (crf(d, 3), [d.floats(4, 5, 3), d.ids(3, 4, 5), words(5, 3, 1, 5, 2)]),
+            "one word": lambda d: (crf(d, 4), [d.floats(3, 1, 4), d.ids(4, 3, 1)]),
+            "one tag": lambda d: (crf(d, 1), [d.floats(2, 3, 1), d.ids(1, 2, 3)]),
+        },
+        bad={
+            "tags": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), 1 + xp.asarray([[0, 1, 2, 1]] * 2)),
+                "t holds numbers from 1 to 3; they should lie between 0 and 2",
+            ),
+            "lengths": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.ids(3, 2, 3)),
+                "t has shape (2, 3); it should be (2, 4)",
+            ),
+            "size": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 2), d.ids(2, 2, 4)),
+                "x has shape (2, 4, 2); it should be (N, T, 3), with N and T at least 1",
+            ),
+            "empty": (
+                lambda layer, d: layer.forward(d.floats(2, 0, 3), d.ids(3, 2, 0)),
+                "x has shape (2, 0, 3); it should be (N, T, 3), with N and T at least 1",
+            ),
+            "no word": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.ids(3, 2, 4), words(4, 4, 0)),
+                "mask has no words in row 1, or some behind padding; it should be True from the first word",
+            ),
+            "a gap": (
+                lambda layer, d: layer.decode(d.floats(1, 3, 3), xp.asarray([[True, False, True]])),
+                "mask has no words in row 0, or some behind padding; it should be True from the first word",
+            ),
+            "mask": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.ids(3, 2, 4), d.ids(2, 2, 4)),
+                "mask holds int64; it should hold booleans",
+            ),
+            "type": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3).astype(np.float32), d.ids(3, 2, 4)),
+                "x is float32 and the weights are float64; both should be of one type",
+            ),
+            "transitions": (
+                lambda layer, d: layers.CRF(d.floats(3, 2), d.floats(3), d.floats(3)),
+                "transitions has shape (3, 2); it should be (3, 3)",
+            ),
+            "start": (
+                lambda layer, d: layers.CRF(d.floats(3, 3), d.floats(2), d.floats(3)),
+                "start has shape (2,); it should be (3,)",
+            ),
+        },
+        torch="crf_loss(*p, *x)",
+        timed=lambda d: (crf(d, 5), [d.floats(32, 25, 5), d.ids(5, 32, 25)]),
     ),
     Entry(
         layers.SigmoidWithLoss,

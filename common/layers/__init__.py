@@ -15,6 +15,7 @@ from common.layers.base import (
 )
 from common.layers.cells import GRUCell, LSTMCell, RNNCell
 from common.layers.convolution import Convolution
+from common.layers.crf import CRF, viterbi
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
@@ -28,6 +29,7 @@ from common.layers.sequential import Flatten, ResidualBlock, Sequential
 from common.layers.stack import Bidirectional, Stack
 
 __all__ = [
+    "CRF",
     "GELU",
     "GRU",
     "LSTM",
@@ -72,5 +74,6 @@ __all__ = [
     "held",
     "hold",
     "unique_parameters",
+    "viterbi",
     "walk",
 ]

@@ -12,6 +12,7 @@ from common.backend import FLOAT, Array, DType, xp
 from common.initializers import gaussian, he, xavier, zeros
 from common.layers.attention import MultiHeadAttention
 from common.layers.convolution import Convolution, Sizes, for_each_axis
+from common.layers.crf import CRF
 from common.layers.dense import Affine, MatMul
 from common.layers.embedding import Embedding
 from common.layers.normalization import BatchNorm, LayerNorm
@@ -89,6 +90,11 @@ class Make:
         if layer is LSTM:
             biases[0][2 * H : 3 * H] = 1
         return layer(Wx, Wh, *biases, stateful=stateful)
+
+    def crf(self, K: int) -> CRF:
+        """Scores 0 for all moves between K tags: at first each tag is chosen by itself."""
+        require_counts(K=K)
+        return CRF(*(zeros(*shape, dtype=self.dtype) for shape in ((K, K), (K,), (K,))))
 
     def layer_norm(self, D: int) -> LayerNorm:
         """Gains 1 and biases 0: nothing but the normalization, at first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from common.batches import whole_text, windows
 from common.functions import exp_of_mean
 from common.layers.base import Layer, evaluating
 from common.support.require import require_count
+from common.text.spans import spans
 
 
 def perplexity(model: Layer, ids: Sequence[int] | Array, batch_size: int = 10, T: int = 35) -> float:
@@ -95,3 +97,89 @@ def half_right(curve: Sequence[float]) -> float:
     after = int(np.argmax(shares >= 0.5))  # the first epoch with half or more
     low, high = shares[after - 1 : after + 1]
     return float(after - 1 + (0.5 - low) / (high - low))
+
+
+# ---- names in sentences
+
+
+@dataclass(frozen=True)
+class SpanScores:
+    """How well names were found. A name counts as found if beginning, end and type are all right.
+
+    Attributes
+    ----------
+    right, marked, wanted : int
+        How many names were found, were marked, and should have been.
+    by_type : dict
+        The same for each type of name.
+    """
+
+    right: int
+    marked: int
+    wanted: int
+    by_type: dict[str, SpanScores] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> float:
+        """The share of what was marked that is right; 0 if nothing was."""
+        return self.right / self.marked if self.marked else 0.0
+
+    @property
+    def recall(self) -> float:
+        """The share of what should be found that was; 0 if there is nothing."""
+        return self.right / self.wanted if self.wanted else 0.0
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of the two: twice the right ones, over all that were marked and wanted."""
+        return 2 * self.right / max(self.marked + self.wanted, 1)
+
+
+def span_f1(wanted: Sequence[Sequence[str]], marked: Sequence[Sequence[str]]) -> SpanScores:
+    """Compare the names in sentences with those that were found, span by span [TjongKimSang2003]_.
+
+    Parameters
+    ----------
+    wanted, marked : sequence of lists of tags
+        For each sentence the right tags, and those of a model.
+
+    Raises
+    ------
+    ValueError
+        The numbers of sentences, or of tags in a sentence, differ.
+
+    Examples
+    --------
+    >>> span_f1([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "O", "O", "B-LOC"]]).f1
+    0.5
+    """
+    _require_alike(wanted, marked)
+    pairs = [(set(spans(right)), set(spans(found))) for right, found in zip(wanted, marked)]
+
+    def count(kind: str | None = None) -> tuple[int, int, int]:
+        chosen = [[{s for s in names if kind in (None, s[2])} for names in pair] for pair in pairs]
+        return (
+            sum(len(right & found) for right, found in chosen),
+            sum(len(found) for _, found in chosen),
+            sum(len(right) for right, _ in chosen),
+        )
+
+    kinds = sorted({span[2] for pair in pairs for names in pair for span in names})
+    return SpanScores(*count(), {kind: SpanScores(*count(kind)) for kind in kinds})
+
+
+def token_accuracy(wanted: Sequence[Sequence[str]], marked: Sequence[Sequence[str]]) -> float:
+    """The share of words whose tag is right. Most are in no name, so it is high for who marks nothing."""
+    _require_alike(wanted, marked)
+    right = [a == b for one, other in zip(wanted, marked) for a, b in zip(one, other)]
+    if not right:
+        raise ValueError("wanted has no words; it should have at least one.")
+    return float(np.mean(right))
+
+
+def _require_alike(wanted: Sequence[Sequence[str]], marked: Sequence[Sequence[str]]) -> None:
+    if len(wanted) != len(marked):
+        raise ValueError(f"marked has {len(marked)} sentences; it should have {len(wanted)}, as wanted has.")
+    for i, (right, found) in enumerate(zip(wanted, marked)):
+        if len(right) != len(found):
+            raise ValueError(f"sentence {i} of marked has {len(found)} tags; it should have {len(right)}.")

@@ -23,7 +23,7 @@ ROOMS = {
     "batches": "backend support functions layers",
     "weights": "backend support text layers",
     "quantization": "backend support layers weights",
-    "metrics": "backend support functions layers batches",
+    "metrics": "backend support functions layers text batches",
     "checkpoints": "backend support layers weights",
     "training": "backend support layers optimizers batches checkpoints",
     "datasets": "backend support text",

@@ -13,6 +13,7 @@ written in.
 
 from common.text.rare import RARE, UNKNOWN, cut_words, decode_words, encode_words, name_rare
 from common.text.rows import END, PAD, SPECIALS, START, characters_of, decode, encode, padding_mask
+from common.text.spans import Span, allowed_moves, spans, tags_of, to_bio
 from common.text.subwords import (
     END_OF_TEXT,
     GPT2_BYTES,
@@ -23,7 +24,7 @@ from common.text.subwords import (
     learn_merges_plainly,
     merge,
 )
-from common.text.tokens import contexts, tokenize
+from common.text.tokens import contexts, tokenize, tokenize_as_written
 from common.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -35,8 +36,10 @@ __all__ = [
     "SPECIALS",
     "START",
     "UNKNOWN",
+    "Span",
     "Subwords",
     "Vocabulary",
+    "allowed_moves",
     "characters_of",
     "contexts",
     "count_pieces",
@@ -51,5 +54,9 @@ __all__ = [
     "merge",
     "name_rare",
     "padding_mask",
+    "spans",
+    "tags_of",
+    "to_bio",
     "tokenize",
+    "tokenize_as_written",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from common.support.require import require_count, require_string
 
 ASCII_TOKEN = re.compile(r"[a-z]+|[0-9]+|[.,!?;']")
+ASCII_AS_WRITTEN = re.compile(r"[A-Za-z]+|[0-9]+|[.,!?;']")
 
 MARKS = "。、،؛؟।"
 """What stands for a full stop, a comma, a semicolon or a question mark in other scripts."""
@@ -75,6 +76,22 @@ def tokenize_ascii(text: str) -> list[str]:
     """
     require_string("text", text)
     return ASCII_TOKEN.findall(text.lower())
+
+
+def tokenize_as_written(text: str) -> list[str]:
+    """Cut a text into the tokens of ``tokenize``, and leave capitals as they are: names are told by them.
+
+    Examples
+    --------
+    >>> tokenize_as_written("Don't miss Timothy Dalton!")
+    ['Don', "'", 't', 'miss', 'Timothy', 'Dalton', '!']
+    """
+    require_string("text", text)
+    if text.isascii():
+        return ASCII_AS_WRITTEN.findall(text)  # the same, faster
+    text = unicodedata.normalize("NFKC", text.translate(_ALIKE))
+    word, sign = letters(text)
+    return re.findall(rf"{word}|{sign}|\d+|[.,!?;'{MARKS}]", text)
 
 
 def plain(text: str) -> str:

@@ -618,7 +618,11 @@ def test_other_texts():
     assert dates[0] == ("september 27, 1994", "1994-09-27")
     assert len(dates) == 50_000 and len({question for question, _ in dates}) == 41_578
     assert datasets.load_tatoeba()[0] == ("Hi.", "嗨。")
-    assert datasets.load_wikigold()[0][:2] == [("010", "I-MISC"), ("is", "O")]
+    wikigold = datasets.load_wikigold()
+    assert len(wikigold) == 1_696 and sum(map(len, wikigold)) == 39_007
+    assert wikigold[0][:2] == [("010", "B-MISC"), ("is", "O")]
+    kept = {tag for sentence in datasets.load_wikigold(["LOC"]) for _, tag in sentence}
+    assert kept == {"O", "B-LOC", "I-LOC"}
 
 
 def test_split_of_the_penn_treebank():

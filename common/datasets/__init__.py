@@ -6,7 +6,7 @@ from, and checks it.
 
 from common.datasets.augmentation import Distortion, shifted, warped
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
-from common.datasets.entities import load_wikigold
+from common.datasets.entities import Gazetteer, SilverSentences, load_marked, load_silver, load_wikigold
 from common.datasets.files import DATA, DataError
 from common.datasets.images import Images, Split, load_mnist
 from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
@@ -18,9 +18,11 @@ __all__ = [
     "DATA",
     "DataError",
     "Distortion",
+    "Gazetteer",
     "Images",
     "Reviews",
     "Sentences",
+    "SilverSentences",
     "Split",
     "Task",
     "Verse",
@@ -30,9 +32,11 @@ __all__ = [
     "load_addition",
     "load_bible_pairs",
     "load_dates",
+    "load_marked",
     "load_mnist",
     "load_ptb",
     "load_reviews",
+    "load_silver",
     "load_tatoeba",
     "load_wikigold",
     "review_texts",

@@ -20,6 +20,9 @@ from common.text.vocabulary import UnknownWord
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 
+FIELDS = {"18": "PER", "15": "LOC", "17": "LOC"}
+"""Which of the files of nouns, by number, have persons, places, and what lies in nature."""
+
 HYPERNYM = ("@", "@i")  # the marks of "is a kind of" and "is an instance of"
 
 
@@ -89,6 +92,40 @@ def path_similarity(a: Synset, b: Synset) -> float:
     return 1 / (1 + min(steps)) if steps else 0.0
 
 
+def names() -> dict[tuple[str, ...], list[str]]:
+    """The names of all persons and places, cut at their spaces, each with what it is the name of.
+
+    WordNet tells "is an instance of" from "is a kind of", and its authors wrote its nouns in some twenty
+    files, one for persons, one for places, one for rivers, mountains and stars.
+
+    Returns
+    -------
+    dict
+        ``("New", "York")`` to ``["LOC"]``, and ``("London",)`` to ``["LOC", "PER"]``: of a city, and of the
+        author Jack London. The most common comes first.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    for lemma, offsets in _index("n").items():
+        lines = [_lines("n")[offset].partition("|")[0] for offset in offsets]
+        if " @i " not in lines[0] and any(word.lower() == lemma != word for word in _words_of(lines[0])):
+            continue  # Sunday is first of all a day, though there was a preacher of that name
+        for line in lines:
+            kind = FIELDS.get(line[9:11])
+            if kind and " @i " in line:
+                for word in _words_of(line):
+                    kinds = found.setdefault(tuple(word.split("_")), []) if word.lower() == lemma else [kind]
+                    if kind not in kinds:
+                        kinds.append(kind)
+    return found
+
+
+def capitalized() -> set[str]:
+    """Words that are written with a capital and are no instance of anything: *American*, *Sunday*."""
+    lines = (line.partition("|")[0] for part in "na" for line in _lines(part).values())
+    words = {word for line in lines if " @i " not in line for word in _words_of(line)}
+    return {word for word in words if word[0].isupper() and "_" not in word}
+
+
 def _distances(synset: Synset) -> dict[str, int]:
     """The number of steps up to each more general synset, by name."""
     distances, level, steps = {}, [synset], 0
@@ -144,3 +181,9 @@ def _synset(part: str, offset: int) -> Synset:
     lemma = words[0].lower()
     number = _index(part)[lemma].index(offset) + 1
     return Synset(f"{lemma}.{part}.{number:02d}", tuple(words), gloss.strip(), tuple(above))
+
+
+def _words_of(line: str) -> tuple[str, ...]:
+    """The words of a synset's line."""
+    fields = line.split()
+    return tuple(word.partition("(")[0] for word in fields[4 : 4 + 2 * int(fields[3], 16) : 2])

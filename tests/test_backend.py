@@ -77,6 +77,7 @@ def test_layers_functions_and_optimizers_run_on_the_stand_in():
         "protocol",
         "normalization",
         "convolution",
+        "crf",
         "functions",
         "row_gradient",
         "optimizers",

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks import pytorch_layout
+from benchmarks import crf, pytorch_layout
 from common import optimizers
 from common.book import recorded
 from common.book.catalogue import build, entry_of, layer_classes
@@ -162,18 +162,7 @@ def kept_mean(losses, mask):
     return losses.mean() if mask is None else losses[mask.reshape(losses.shape)].mean()
 
 
-def crf_loss(transitions, start, end, scores, tags, mask=None):
-    """Minus the log-probability of the tags, a mean over words: the recursion over whole batches."""
-    (N, T), at = tags.shape, torch.arange(len(tags))
-    mask = torch.ones(N, T).bool() if mask is None else mask
-    alpha, right = scores[:, 0] + start, scores[at, 0, tags[:, 0]] + start[tags[:, 0]]
-    right = right + 0 * transitions.sum()  # one word has no moves, and their gradient is zero
-    for i in range(1, T):
-        after = torch.logsumexp(alpha[:, :, None] + transitions, dim=1) + scores[:, i]
-        alpha = torch.where(mask[:, i, None], after, alpha)
-        right = right + mask[:, i] * (scores[at, i, tags[:, i]] + transitions[tags[:, i - 1], tags[:, i]])
-    right = right + end[tags[at, mask.sum(dim=1) - 1]]
-    return (torch.logsumexp(alpha + end, dim=1) - right).sum() / mask.sum()
+crf_loss = crf.crf_loss  # PyTorch has no such layer: its side of the benchmark
 
 
 # ---- what is stored

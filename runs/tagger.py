@@ -42,6 +42,7 @@ from common.models.tagger import (
     word_vocabulary,
 )
 from common.optimizers import AdamW
+from common.text import to_bio
 from common.training import Trainer
 from common.vectors import WordVectors
 from common.weights import load_weights
@@ -147,10 +148,7 @@ def broken(model: Tagger, sentences: list[Sentence]) -> dict[str, Any]:
     """Without the rules: the share of sentences with tags that no names can have, and F1."""
     words, wanted = columns(sentences)
     marked = predict_tags(model, words, rules=False)
-    wrong = [
-        any(now[0] == "I" and before[2:] != now[2:] for before, now in zip(["O", *tags], tags))
-        for tags in marked
-    ]
+    wrong = [to_bio(tags) != tags for tags in marked]
     return {"impossible": float(np.mean(wrong)), "f1": span_f1(wanted, marked).f1}
 
 

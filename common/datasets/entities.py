@@ -3,8 +3,8 @@
 Three sources. The first costs no work by hand: WordNet knows thousands of names, and where it explains every
 capitalised word of a sentence in a film review, the sentence is taken with these names marked. Such labels
 are called *silver*, and a text that is labelled by what is known elsewhere is *distant supervision*
-[Mintz2009]_. The second is gold: 300 sentences of the same reviews, marked by hand, which were not looked at
-when the rules for the first were made. The third is Wikigold, sentences of Wikipedia [Balasuriya2009]_.
+[Mintz2009]_. The second is gold: 300 sentences of other reviews, marked by hand, whatever WordNet knows. The
+third is Wikigold, sentences of Wikipedia [Balasuriya2009]_.
 
 A sentence is a list of pairs (word, tag), with the tags of ``common.text.spans``.
 """
@@ -190,8 +190,8 @@ class SilverSentences:
     Attributes
     ----------
     train, valid, test : lists of sentences
-        Every name in ``valid`` and ``test`` has a word that is in no name of ``train``; so has none of these
-        names been seen in training. (A first name may have been.)
+        Every name in ``valid`` and ``test`` has a word that is in no name of ``train``, so none of these names
+        has been seen in training. (A first name may have been.)
     gazetteer : Gazetteer
         What labelled them.
     """
@@ -203,7 +203,7 @@ class SilverSentences:
 
 
 def load_silver() -> SilverSentences:
-    """Some 13,000 sentences of film reviews in which WordNet explains every capitalised word.
+    """Some 14,000 sentences of film reviews in which WordNet explains every capitalised word.
 
     The words of which names consist are dealt out among the three parts. A sentence in which no name has a
     word of another part is to train on. One in which every name has a word of the test part, and none of the

@@ -9,7 +9,8 @@ word ids, cut into N strands that are read side by side, T words at a time:
 
 Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
 block. Gradients stop at the block's edge: that is truncated backpropagation through time [Williams1990]_.
-Batches that have different shapes are ``Prepared`` beforehand.
+Batches that have different shapes are ``Prepared`` beforehand. Texts of different lengths are read ``ByLength``,
+beside others that are about as long.
 """
 
 from __future__ import annotations
@@ -174,6 +175,89 @@ class Prepared(Batches):
 
     def about(self) -> dict[str, Any]:
         return {"number": len(self), "data": checksum(*(array for batch in self.batches for array in batch))}
+
+
+class ByLength(Batches):
+    """Texts of different lengths, each beside others that are about as long: so little has to be filled up.
+
+    In each epoch the order is a new one. Texts are shuffled; those of ``group`` batches at a time are brought
+    into the order of their lengths and cut into batches; and these are shuffled again.
+
+    Parameters
+    ----------
+    rows : sequence of N arrays
+        Each a text, as a row of ids. It may be empty.
+    t : (N,)
+        The class of each.
+    batch_size : int
+        From 1 to N. The last batch of an epoch's order may have fewer.
+    fill : int
+        The id that shorter rows are filled up with, on the right.
+    group : int
+        So many batches are sorted together. The more, the less is filled up, and the more alike is the
+        company that a text finds in each epoch.
+    """
+
+    def __init__(
+        self, rows: Sequence[Array], t: Array, batch_size: int, fill: int = 0, group: int = 50
+    ) -> None:
+        self.lengths = np.array([len(row) for row in require_id_rows(rows)])
+        require_data(self.lengths, t, batch_size)
+        require_count("group", group)
+        self.rows, self.t = list(rows), t
+        self.batch_size, self.fill, self.group = int(batch_size), fill, int(group)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, i: int) -> tuple[Array, Array]:
+        chosen = self.order[i]
+        return fill_up([self.rows[k] for k in chosen], self.fill), self.t[xp.asarray(chosen)]
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        shuffled, size = rng.permutation(len(self.rows)), self.batch_size * self.group
+        groups = [shuffled[k : k + size] for k in range(0, len(shuffled), size)]
+        in_order = np.concatenate([some[np.argsort(self.lengths[some], kind="stable")] for some in groups])
+        batches = [in_order[k : k + self.batch_size] for k in range(0, len(in_order), self.batch_size)]
+        self.order = [batches[k] for k in rng.permutation(len(batches))]
+
+    def about(self) -> dict[str, Any]:
+        data = checksum(np.concatenate([to_numpy(row) for row in self.rows]), self.lengths, self.t)
+        return {"texts": len(self.rows), "batch_size": self.batch_size, "group": self.group, "data": data}
+
+
+def fill_up(rows: Sequence[Array], fill: int = 0) -> Array:
+    """Rows of ids as one array.
+
+    Parameters
+    ----------
+    rows : sequence of N arrays
+        Each a text; it may be empty.
+    fill : int
+        What stands behind the last id of a row.
+
+    Returns
+    -------
+    array of int32, (N, T)
+        T is the length of the longest row, at least 1.
+    """
+    lengths = np.array([len(row) for row in require_id_rows(rows)])
+    filled = np.full((len(rows), max(1, lengths.max())), fill, dtype=np.int32)  # (N, T)
+    filled[np.arange(filled.shape[1]) < lengths[:, None]] = np.concatenate([to_numpy(row) for row in rows])
+    return xp.asarray(filled)
+
+
+def require_id_rows(rows: Sequence[Array]) -> Sequence[Array]:
+    """Raise unless ``rows`` are several rows of whole numbers; give them back."""
+    if len(rows) == 0:
+        raise ValueError("rows is empty; it should hold at least one row of ids.")
+    for i, row in enumerate(rows):
+        if not hasattr(row, "dtype") or row.ndim != 1 or (len(row) and row.dtype.kind not in "iu"):
+            about = f"shape {row.shape} and {row.dtype}" if hasattr(row, "dtype") else type(row).__name__
+            raise TypeError(
+                f"rows[{i}] is of {about}; it should be one row of ids, an array of whole numbers."
+            )
+    return rows
 
 
 def checksum(*arrays: Array) -> int:

@@ -387,10 +387,15 @@ def pooling_of_all(layer: type[layers.Layer]) -> dict[str, object]:
                 lambda one, d: one.forward(d.ids(4, 2, 3, 6)),
                 "x holds int64; it should hold floats",
             ),
+            "mask": (
+                lambda one, d: one.forward(d.floats(2, 3, 5), d.mask(2, 3)),
+                "mask has shape (2, 3); it should be (2, 5)",
+            ),
         },
         "examples": {
             "(N, C, T)": lambda d: (layer(), [d.floats(2, 3, 5)]),
             "(N, C, H, W)": lambda d: (layer(), [d.floats(2, 3, 4, 2)]),
+            "mask": lambda d: (layer(), [d.floats(3, 2, 5), d.mask(3, 5)]),
         },
         "timed": lambda d: (layer(), [d.floats(100, 64, 7, 7)]),
     }

@@ -8,12 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from common.datasets.files import path
 from common.text.tokens import tokenize, tokenize_ascii
 from common.text.vocabulary import Vocabulary
+
+SPLIT_SEED = 14
+"""Of the order in which ``split_reviews`` deals out texts."""
 
 HELD_OUT = 400
 """How many reviews ``review_texts`` puts into the validation text, and how many into the test text."""
@@ -61,6 +65,18 @@ class Reviews:
     def distinct(self) -> Reviews:
         """Without the reviews whose text has stood before: what is held out should not be among the rest."""
         return self[sorted({text: i for i, text in reversed(list(enumerate(self.texts)))}.values())]
+
+    def rows(self, vocabulary: Vocabulary, longest: int | None = None) -> list[np.ndarray]:
+        """The reviews as rows of word ids, one array for each; see ``encode``.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+        longest : int, optional
+            Only so many words of each review, the first ones, are kept.
+        """
+        ids, starts = self.encode(vocabulary)
+        return [ids[a:b][:longest] for a, b in zip(starts, starts[1:])]
 
     @cached_property
     def _words(self) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -144,6 +160,50 @@ def load_reviews() -> Reviews:
     texts = [text.replace("<br />", " ") for text, _, _ in rows]
     labels = np.array([int(label) for _, label, _ in rows], np.int8)
     return Reviews(texts, labels, np.array([source for *_, source in rows]), tokenize_ascii)
+
+
+class Split(NamedTuple):
+    """Reviews to learn from, to choose by and to be judged by: no text is in two of them."""
+
+    train: Reviews
+    valid: Reviews
+    test: Reviews
+
+
+SIZES = {"imdb": (2_000, 5_000), "rotten_tomatoes": (700, 1_000)}
+"""How many reviews ``split_reviews`` puts into the validation part, and how many into the test part."""
+
+
+def split_reviews(reviews: Reviews, source: str) -> Split:
+    """The distinct reviews of one source in three parts, always the same ones; ``SIZES`` says how many.
+
+    Two texts are taken for one if their words are the same: then their tokens are, whatever stands between.
+
+    Parameters
+    ----------
+    reviews : Reviews
+    source : str
+        ``"imdb"`` or ``"rotten_tomatoes"``.
+
+    Raises
+    ------
+    ValueError
+        The source is another, or there are too few reviews of it.
+    """
+    if source not in SIZES:
+        raise ValueError(f"source is {source!r}; it should be one of {', '.join(SIZES)}.")
+    found = reviews[reviews.sources == source]
+    _, numbers, starts = found._words
+    found = found[
+        sorted({numbers[a:b].tobytes(): i for i, (a, b) in enumerate(zip(starts, starts[1:]))}.values())
+    ]
+    valid, test = SIZES[source]
+    if len(found) <= valid + test:
+        raise ValueError(
+            f"reviews has {len(found)} distinct texts of {source}; it should have more than {valid + test}."
+        )
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(found))
+    return Split(*(found[part] for part in (order[valid + test :], order[test : valid + test], order[:test])))
 
 
 def review_texts() -> tuple[Vocabulary, list[np.ndarray]]:

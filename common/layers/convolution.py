@@ -108,6 +108,10 @@ class Convolution(Layer):
         W, _ = self.params
         require_shape("dout", dout, (self.outer[-1], len(W), *self.outer[:-1]))
         dy = xp.moveaxis(dout, 0, -1)  # (F, H', W', N)
+        if len(self.size) == 1:
+            used = xp.flatnonzero(dy.any(axis=0))
+            if 2 * len(used) < dy[0].size:
+                return self.backward_of_few(dy, used)
         seen = windows(self.grids, self.size, self.stride)
 
         def gradients(rows: slice) -> tuple[Array, Array]:
@@ -120,6 +124,31 @@ class Convolution(Layer):
             return None
         dgrids = xp.empty_like(self.grids)
         each(partial(self.scatter, dy, dgrids), quarters(W.shape[1], seen.size))
+        return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
+
+    def backward_of_few(self, dy: Array, used: Array) -> Array | Any:
+        """``backward`` of a line of which few windows got a gradient, as a maximum over time leaves it.
+
+        Parameters
+        ----------
+        dy : (F, T', N)
+        used : (U,)
+            These windows, of all ``T' N``; of the others nothing is computed.
+        """
+        W, N = self.params[0], dy.shape[-1]
+        F, C, k = W.shape
+        line, dpart = self.grids.reshape(C, -1), dy.reshape(F, -1)[:, used]  # (C, T N), (F, U)
+        first = used // N * self.stride[0] * N + used % N  # where each window begins on its line
+        columns = xp.stack([line[:, first + i * N] for i in range(k)], axis=1)  # (C, k, U)
+        dW = dpart @ columns.reshape(C * k, -1).T
+        self.grads = [dW.reshape(W.shape), dpart.sum(axis=1)]
+        if self.first:
+            return None
+        dcolumns = (W.reshape(F, -1).T @ dpart).reshape(columns.shape)
+        dline = xp.zeros_like(line)
+        for i in range(k):
+            dline[:, first + i * N] += dcolumns[:, i]
+        dgrids = dline.reshape(self.grids.shape)
         return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
 
     def scatter(self, dy: Array, dgrids: Array, channels: slice) -> None:

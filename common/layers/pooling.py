@@ -25,7 +25,7 @@ from common.layers.convolution import (
     short,
 )
 from common.support.parallel import each
-from common.support.require import require_float, require_shape
+from common.support.require import require_float, require_mask, require_shape
 
 
 class Pooling(Layer):
@@ -183,18 +183,34 @@ class GlobalMaxPooling(Layer):
     def __init__(self) -> None:
         super().__init__()
 
-    def check(self, x: Array) -> None:
-        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), and holds floats."""
+    def check(self, x: Array, mask: Array | None = None) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W) and holds floats, and ``mask`` is without the C."""
         require_float("x", x)
         require_grid("x", x)
+        if mask is not None:
+            require_mask("mask", mask, (len(x), *x.shape[2:]))
 
-    def forward(self, x: Array) -> Array:
-        """``x`` (N, C, T) or (N, C, H, W) to (N, C)."""
-        self.check(x)
+    def forward(self, x: Array, mask: Array | None = None) -> Array:
+        """The largest number of each channel, (N, C).
+
+        Parameters
+        ----------
+        x : (N, C, T) or (N, C, H, W)
+        mask : (N, T) or (N, H, W) booleans, optional
+            False hides a place. An example of which everything is hidden gets zeros.
+        """
+        self.check(x, mask)
         self.shape = x.shape
         rows = x.reshape(*x.shape[:2], -1)
-        self.found = rows.argmax(axis=2)[..., None] == xp.arange(rows.shape[2])  # (N, C, places)
-        return rows.max(axis=2)
+        if mask is not None:
+            hidden = ~mask.reshape(len(x), 1, -1)
+            rows = xp.where(hidden, -np.inf, rows)
+        place = rows.argmax(axis=2)[..., None]
+        self.found = place == xp.arange(rows.shape[2])  # (N, C, places)
+        if mask is not None:
+            self.found &= ~hidden  # where all is hidden, nothing is found
+        y = xp.take_along_axis(rows, place, axis=2)[..., 0]
+        return y if mask is None else xp.where(hidden.all(axis=2), 0, y).astype(x.dtype)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C) to the gradient of x."""
@@ -203,26 +219,43 @@ class GlobalMaxPooling(Layer):
 
 
 class GlobalAveragePooling(Layer):
-    """Of each channel the mean over the whole grid [Lin2014]_."""
+    """Of each channel the mean over the whole grid [Lin2014]_: of a text, the mean over time."""
 
     def __init__(self) -> None:
         super().__init__()
 
-    def check(self, x: Array) -> None:
-        """Raise unless ``x`` is (N, C, T) or (N, C, H, W), and holds floats."""
+    def check(self, x: Array, mask: Array | None = None) -> None:
+        """Raise unless ``x`` is (N, C, T) or (N, C, H, W) and holds floats, and ``mask`` is without the C."""
         require_float("x", x)
         require_grid("x", x)
+        if mask is not None:
+            require_mask("mask", mask, (len(x), *x.shape[2:]))
 
-    def forward(self, x: Array) -> Array:
-        """``x`` (N, C, T) or (N, C, H, W) to (N, C)."""
-        self.check(x)
-        self.x = x
-        return x.mean(axis=tuple(range(2, x.ndim)))
+    def forward(self, x: Array, mask: Array | None = None) -> Array:
+        """The mean of each channel, (N, C).
+
+        Parameters
+        ----------
+        x : (N, C, T) or (N, C, H, W)
+        mask : (N, T) or (N, H, W) booleans, optional
+            False leaves a place out. An example of which everything is left out gets zeros.
+        """
+        self.check(x, mask)
+        self.x, self.share = x, None
+        if mask is None:
+            return x.mean(axis=tuple(range(2, x.ndim)))
+        places = mask.reshape(len(x), -1).astype(x.dtype)
+        self.share = places / xp.maximum(places.sum(axis=1, keepdims=True), 1)  # (N, places)
+        return (x.reshape(*x.shape[:2], -1) @ self.share[..., None])[..., 0]
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C) to the gradient of x."""
         require_shape("dout", dout, self.x.shape[:2])
-        share = dout * (dout.size / self.x.size)
+        each = dout.reshape(*dout.shape, *[1] * (self.x.ndim - 2))
+        if self.share is None:
+            each = each * (dout.size / self.x.size)
+        else:
+            each = each * self.share.reshape(len(dout), 1, *self.x.shape[2:])
         dx = xp.empty_like(self.x)
-        dx[...] = share.reshape(*share.shape, *[1] * (self.x.ndim - 2))
+        dx[...] = each
         return dx

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.backend import FLOAT, Array, DType, to_numpy
+from common.batches import require_id_rows
 from common.functions import sigmoid
 from common.initializers import he
 from common.layers.activation import ReLU
@@ -131,7 +134,127 @@ def deep_convnet(
     )
 
 
-# ---- a classifier without settings of its own
+# ---- classifiers without first weights or a learning rate
+
+
+class NaiveBayes:
+    """Which of two classes a text belongs to, by counting: every word has a vote of its own [Wang2012]_.
+
+    How much more frequent a word is in the texts of class 1 than in those of class 0, as a logarithm, is its
+    vote; the votes of a text are added up. That is the probability of the class by Bayes' rule, if the words
+    of a text had nothing to do with each other, which is the naive part.
+
+    Parameters
+    ----------
+    rows : sequence of N arrays
+        Each a text to learn from, as a row of word ids.
+    labels : (N,)
+        0 or 1, both of them.
+    pairs : bool
+        Whether two words that follow each other have a vote, too.
+    once : bool
+        Whether a word counts once in a text, however often it occurs there.
+    smoothing : float
+        So many times each word is added to the texts of both classes: else a word that one class lacks would
+        decide everything.
+
+    Attributes
+    ----------
+    bias : float
+        How much more texts there are of class 1, as a logarithm.
+    codes : (F,) int64, ascending
+        The words and pairs that were seen.
+    votes : (F,)
+        The vote of each.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit, a class is missing, no text has a word, or ``smoothing`` is not above 0.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[np.ndarray],
+        labels: np.ndarray,
+        pairs: bool = False,
+        once: bool = True,
+        smoothing: float = 1.0,
+    ) -> None:
+        require_positive("smoothing", smoothing)
+        labels = np.asarray(labels)
+        require_two_classes("labels", labels, (len(require_id_rows(rows)),))
+        self.pairs, self.once = pairs, once
+        text, code = self.found(rows)
+        if len(code) == 0:
+            raise ValueError("rows holds no word; at least one text should have one.")
+        self.codes, place = np.unique(code, return_inverse=True)
+        text, place = self.counted(text, place)
+        counts = [
+            np.bincount(place[labels[text] == c], minlength=len(self.codes)) + smoothing for c in (0, 1)
+        ]
+        shares = [np.log(count / count.sum()) for count in counts]
+        self.votes = shares[1] - shares[0]
+        self.bias = float(np.log(np.mean(labels == 1) / np.mean(labels == 0)))
+
+    def found(self, rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """What texts hold: the number of the text, and the code, of every word and pair."""
+        text = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        ids = np.concatenate([np.empty(0, np.int64), *rows]).astype(np.int64)
+        code = ids
+        if self.pairs:
+            inside = text[1:] == text[:-1]  # not the last word of a text and the first of the next
+            code = np.concatenate([ids, pair_code(ids[:-1], ids[1:])[inside]])
+            text = np.concatenate([text, text[1:][inside]])
+        return text, code
+
+    def counted(self, text: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of what texts hold, what counts: with ``once``, the same word in the same text once."""
+        if not self.once:
+            return text, place
+        return np.divmod(np.unique(text * len(self.codes) + place), len(self.codes))
+
+    def places(self, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where each code is in ``codes``, and whether it is there."""
+        place = np.minimum(np.searchsorted(self.codes, code), len(self.codes) - 1)
+        return place, self.codes[place] == code
+
+    def vote(self, code: np.ndarray) -> np.ndarray:
+        """The vote of each code; 0 for what was never seen."""
+        place, known = self.places(code)
+        return np.where(known, self.votes[place], 0.0)
+
+    def scores(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """The logarithm of how much more probable class 1 is than class 0, for each text (N,)."""
+        text, code = self.found(require_id_rows(rows))
+        place, known = self.places(code)
+        text, place = self.counted(text[known], place[known])
+        return self.bias + np.bincount(text, self.votes[place], minlength=len(rows))
+
+    def word_votes(self, row: np.ndarray) -> np.ndarray:
+        """The vote of each word of a text (L,)."""
+        return self.vote(np.asarray(row, np.int64))
+
+    def pair_votes(self, row: np.ndarray) -> np.ndarray:
+        """The vote of each two words of a text that follow each other (L - 1,); zeros if pairs have none."""
+        row = np.asarray(row, np.int64)
+        return self.vote(pair_code(row[:-1], row[1:]))
+
+    def __repr__(self) -> str:
+        return f"NaiveBayes({len(self.codes):,} votes, pairs={self.pairs}, once={self.once})"
+
+
+def pair_code(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One number for two ids, that no other two have, and no id of one word."""
+    return (first + 1) << 32 | second
+
+
+def require_two_classes(name: str, t: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless ``t`` has this shape and holds 0 and 1, both of them, and nothing else."""
+    if t.shape != shape or set(np.unique(t)) != {0, 1}:
+        raise ValueError(
+            f"{name} has shape {t.shape}; it should be {shape}, with 0 for some and 1 for others."
+        )
 
 
 def logistic_regression(
@@ -167,10 +290,7 @@ def logistic_regression(
     require_positive("penalty", penalty)
     require_count("steps", steps)
     t = np.asarray(t)
-    if t.shape != x.shape[:1] or set(np.unique(t)) != {0, 1}:
-        raise ValueError(
-            f"t has shape {t.shape}; it should be {x.shape[:1]}, with 0 for some and 1 for others."
-        )
+    require_two_classes("t", t, x.shape[:1])
     if not np.isfinite(x).all():
         raise ValueError("x holds NaN or infinity; it should be finite.")
     rows = np.column_stack([x, np.ones(len(x))]).astype(np.float64)  # (N, D + 1): b is the last weight

@@ -9,8 +9,8 @@ word ids, cut into N strands that are read side by side, T words at a time:
 
 Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
 block. Gradients stop at the block's edge: that is truncated backpropagation through time [Williams1990]_.
-Batches that have different shapes are ``Prepared`` beforehand. Texts of different lengths are read ``ByLength``,
-beside others that are about as long.
+Batches that have different shapes are ``Prepared`` beforehand. Texts of different lengths are read
+``ByLength``, beside others that are about as long.
 """
 
 from __future__ import annotations

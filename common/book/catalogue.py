@@ -373,7 +373,7 @@ def pooling(layer: type[layers.Layer]) -> dict[str, object]:
 def pooling_of_all(layer: type[layers.Layer]) -> dict[str, object]:
     """The examples that both kinds of pooling over the whole grid share."""
     return {
-        "shapes": "x (N, C, H, W) or (N, C, T) → y (N, C)",
+        "shapes": "x (N, C, H, W) or (N, C, T), mask without the C → y (N, C)",
         "bad": {
             "no grid": (
                 lambda one, d: one.forward(d.floats(2, 3)),
@@ -1219,14 +1219,14 @@ ENTRIES = [
         layers.GlobalMaxPooling,
         formula=r"y_{nc} = \max_{i, j} x_{ncij}",
         source="Collobert2008",
-        torch="x[0].flatten(2).max(dim=2).values",
+        torch="largest_of(*x)",
         **pooling_of_all(layers.GlobalMaxPooling),
     ),
     Entry(
         layers.GlobalAveragePooling,
         formula=r"y_{nc} = \frac{1}{HW} \sum_{i, j} x_{ncij}",
         source="Lin2014",
-        torch="x[0].flatten(2).mean(dim=2)",
+        torch="mean_of(*x)",
         **pooling_of_all(layers.GlobalAveragePooling),
     ),
     Entry(

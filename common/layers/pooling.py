@@ -201,16 +201,18 @@ class GlobalMaxPooling(Layer):
         """
         self.check(x, mask)
         self.shape = x.shape
-        rows = x.reshape(*x.shape[:2], -1)
+        rows = x.reshape(*x.shape[:2], -1)  # (N, C, places)
         if mask is not None:
-            hidden = ~mask.reshape(len(x), 1, -1)
-            rows = xp.where(hidden, -np.inf, rows)
-        place = rows.argmax(axis=2)[..., None]
-        self.found = place == xp.arange(rows.shape[2])  # (N, C, places)
+            seen = mask.reshape(len(x), 1, -1)
+            rows = xp.where(seen, rows, -np.inf)
+        y = rows.max(axis=2)
+        self.found = rows == y[..., None]
+        if int(self.found.sum()) > y.size:  # several are equally large
+            self.found = rows.argmax(axis=2)[..., None] == xp.arange(rows.shape[2])
         if mask is not None:
-            self.found &= ~hidden  # where all is hidden, nothing is found
-        y = xp.take_along_axis(rows, place, axis=2)[..., 0]
-        return y if mask is None else xp.where(hidden.all(axis=2), 0, y).astype(x.dtype)
+            self.found &= seen  # where all is hidden, nothing is found
+            y = xp.where(seen.any(axis=2), y, 0)
+        return y
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C) to the gradient of x."""

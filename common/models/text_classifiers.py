@@ -41,7 +41,6 @@ from common.support.require import (
     require_shape,
 )
 from common.text.rows import PAD, SPECIALS, padding_mask
-from common.text.tokens import tokenize
 from common.text.vocabulary import Vocabulary
 
 UNKNOWN = "<unk>"
@@ -148,14 +147,14 @@ class MaxOverTime(Model):
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, H) to the gradient of xs (N, T, D)."""
-        N, T = self.mask.shape
+        T = self.mask.shape[1]
         require_shape("dout", dout, self.positive.shape)
         dout = dout * self.positive
-        dx, first = None, 0
-        for layer, pool in zip(self.convolutions, self.pools):
-            F = len(layer.params[0])
-            part = layer.backward(pool.backward(dout[:, first : first + F]))[:, :, :T]
-            dx, first = part if dx is None else dx + part, first + F
+        ends = np.cumsum([len(layer.params[0]) for layer in self.convolutions])[:-1].tolist()
+        each = zip(self.convolutions, self.pools, xp.split(dout, ends, axis=1))
+        dx, *others = [layer.backward(pool.backward(part))[:, :, :T] for layer, pool, part in each]
+        for more in others:  # of the other widths
+            dx = dx + more
         return dx.swapaxes(1, 2) * self.mask[..., None]
 
 
@@ -171,7 +170,7 @@ class LastState(Model):
         self.layer = layer
 
     def forward(self, xs: Array, mask: Array) -> Array:
-        """``xs`` (N, T, D) and ``mask`` (N, T) to (N, H). Where the mask is False the state stays as it was."""
+        """``xs`` (N, T, D) and ``mask`` (N, T) to (N, H): where the mask is False, a state stays."""
         hs = self.layer.forward(xs, mask)
         self.shape = hs.shape
         return hs[:, -1]
@@ -256,7 +255,7 @@ def lstm_classifier(
     H: int,
     rng: np.random.Generator,
     *,
-    over_time: Callable[[LSTM], Layer] = MeanOverTime,
+    over_time: Callable[[Recurrent], Layer] = MeanOverTime,
     dropout: float = 0.0,
     classes: int = 2,
     vectors: Array | None = None,

@@ -139,6 +139,17 @@ def residual_block(layer, params, x):
     return x + (counterpart(layer.shortcut, parts[-1], [past]) if layer.shortcut else past)
 
 
+def largest_of(x, mask=None):
+    """The largest number of each channel where the mask is True."""
+    return (x if mask is None else x.masked_fill(~mask[:, None], -torch.inf)).flatten(2).max(dim=2).values
+
+
+def mean_of(x, mask=None):
+    """The mean of each channel where the mask is True."""
+    share = torch.ones_like(x[:, 0]) if mask is None else mask.to(x.dtype)
+    return (x * share[:, None]).flatten(2).sum(dim=2) / share.flatten(1).sum(dim=1, keepdim=True)
+
+
 def mask_of(layer, x):
     """What is dropped is ours to choose: ones sent through a copy of the layer show it."""
     return torch.from_numpy(copy.deepcopy(layer).forward(np.ones(tuple(x.shape))))

@@ -5,6 +5,7 @@
     python -m runs.classifiers test rotten_tomatoes mean-random cnn-random 1 2 3
     python -m runs.classifiers shuffled rotten_tomatoes mean-random cnn-random 1 2 3
     python -m runs.classifiers labels imdb mean-random mean-book 1 2 3
+    python -m runs.classifiers scores
 
 ``counts`` is what has no first weights: naive Bayes, and a line through the means of the book's vectors.
 Their few settings are chosen on the validation part.
@@ -14,6 +15,9 @@ after each pass. ``test`` trains with the best of them (where none was chosen, w
 keeps the weights of the pass that the validation part likes best, and then opens the test part, once for each
 seed: as it is, and with the words of each text shuffled. ``shuffled`` does the same with all words of all
 parts shuffled before training. ``labels`` trains on some of the texts only.
+
+``scores`` trains the mean of the book's vectors on both sources together, and writes what it comes to, one
+score for each of 10,000 words, into data/word_scores.npz, for the page.
 
 Vectors called the book's are those of data/vectors_skip_gram.npz. They were learned from the text of all
 these reviews, without labels: the texts of the test part among them.
@@ -37,8 +41,10 @@ from common.datasets.files import DATA
 from common.datasets.reviews import SIZES, Split, load_reviews, split_reviews
 from common.layers import count_parameters
 from common.models.classifiers import NaiveBayes, logistic_regression
+from common.models.pretrained import WORD_SCORES
 from common.models.text_classifiers import (
     TextClassifier,
+    WordScores,
     lstm_classifier,
     mean_classifier,
     predict_rows,
@@ -47,6 +53,7 @@ from common.models.text_classifiers import (
     text_vocabulary,
     transformer_classifier,
     vocabulary_with_vectors,
+    word_scores,
 )
 from common.optimizers import Adam
 from common.text.vocabulary import Vocabulary
@@ -271,6 +278,34 @@ def labels(source: str, name: str, seed: int) -> None:
         keep("labels", source, name, seed, found, f"{texts}, {seed}")
 
 
+def says_good(kept: WordScores, text: str) -> bool:
+    """Whether the words speak for class 1; of a text with no known word, whether the bias does."""
+    try:
+        return kept.score(text) > 0
+    except ValueError:
+        return kept.bias > 0
+
+
+def scores() -> None:
+    """One classifier for both sources, as one score for each word; measured on both test parts, before and
+    after rounding."""
+    name, seed = "mean-book", 1
+    V, imdb = parts_of("imdb", "book", None)
+    short = parts_of("rotten_tomatoes", "book", None)[1]
+    both = [(a + b, np.concatenate([s, t])) for (a, s), (b, t) in zip(imdb, short)]
+    model, found = train(name, V, both, chosen("imdb", name), PASSES["imdb"]["mean"], seed)
+    kept = word_scores(model, book()[0])
+    kept.save(WORD_SCORES)
+    for source in SIZES:
+        part = split(source).test
+        right = [says_good(kept, text) == label for text, label in zip(part.texts, part.labels)]
+        rows = parts_of(source, "book", None)[1][2]
+        found[source] = {"test": share_of_rows_right(model, *rows), "test_int8": float(np.mean(right))}
+        print(f"{source}: {found[source]}", flush=True)
+    command = "python -m runs.classifiers scores"
+    record_run(RESULTS, "word scores", "int8", result=found, seed=seed, command=command)
+
+
 KINDS: dict[str, Callable[..., None]] = {
     "choose": choose,
     "test": test,
@@ -285,10 +320,14 @@ def main() -> None:
     names = [argument for argument in arguments if argument in NETS]
     seeds = [int(argument) for argument in arguments if argument.isdecimal()]
     unknown = [a for a in arguments if a not in SIZES and a not in NETS and not a.isdecimal()]
-    if kind not in (*KINDS, "counts") or unknown:
+    if kind == "scores" and not arguments:
+        scores()
+        return
+    if kind not in (*KINDS, "counts") or unknown or not sources:
         sys.exit(
-            f"the command is {' '.join(sys.argv[1:])!r}; it should be counts, {', '.join(KINDS)}, with "
-            f"some of {', '.join(SIZES)}, of {', '.join(NETS)}, and, but for counts and choose, by seeds."
+            f"the command is {' '.join(sys.argv[1:])!r}; it should be scores, or counts, {', '.join(KINDS)}, "
+            f"with some of {', '.join(SIZES)}, and of {', '.join(NETS)}, and after test, shuffled and "
+            "labels with seeds."
         )
     for source in sources:
         if kind == "counts":

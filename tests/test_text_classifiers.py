@@ -473,5 +473,5 @@ def test_a_long_run_chooses_its_pass_on_the_validation_part_and_is_not_run_twice
 
 def test_a_command_of_the_long_runs_that_is_wrong_gets_one_sentence(monkeypatch):
     monkeypatch.setattr(runs.sys, "argv", ["classifiers", "test", "rotten_potatoes"])
-    with pytest.raises(SystemExit, match="should be counts, choose, test, shuffled, labels"):
+    with pytest.raises(SystemExit, match="should be scores, or counts, choose, test, shuffled, labels"):
         runs.main()

@@ -1,8 +1,8 @@
 """What the pages need and no network does: figures, also such that move, tables, diagrams, recorded numbers.
 
 A chapter imports from here; ``common.book.drawings`` (ready-made diagrams), ``common.book.stepper``,
-``common.book.growing_table`` and ``common.book.digit`` are asked for by name. Nothing here knows a layer or a
-model, but for the catalogue.
+``common.book.growing_table``, ``common.book.digit`` and ``common.book.sentence`` are asked for by name.
+Nothing here knows a layer or a model, but for the catalogue.
 """
 
 from common.book.diagrams import Diagram

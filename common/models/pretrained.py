@@ -16,6 +16,7 @@ from common.models.classifiers import Classifier
 from common.models.gpt import GPT, gpt
 from common.models.language_model import LanguageModel
 from common.models.seq2seq import Seq2Seq
+from common.models.text_classifiers import WordScores
 from common.models.transformer import transformer
 from common.quantization import load_quantized
 from common.text.subwords import Subwords
@@ -87,6 +88,19 @@ def load_translator(dtype: DType = FLOAT) -> tuple[Seq2Seq, Sentences, Vocabular
     load_weights(WEIGHTS, model)
     model.training = False
     return model, sentences, vocabulary
+
+
+WORD_SCORES = DATA / "word_scores.npz"
+"""How much each of 10,000 words speaks for a good review, in whole numbers of one byte."""
+
+
+def load_word_scores() -> WordScores:
+    """The averaged classifier of film reviews that comes with the book: one score for each word.
+
+    How it was trained, and how many test reviews it judges right, is in ``data/results/classifiers.json``
+    under "word scores".
+    """
+    return WordScores.load(WORD_SCORES)
 
 
 DIGIT_READER = DATA / "digit_reader.npz"

@@ -18,7 +18,12 @@ of its scores, and none of its gradients.
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +31,7 @@ from common.backend import FLOAT, Array, DType, to_numpy, xp
 from common.batches import fill_up, require_id_rows
 from common.layers.base import Layer, Model, evaluating
 from common.layers.convolution import Convolution
+from common.layers.dense import Affine
 from common.layers.dropout import Dropout
 from common.layers.embedding import Embedding
 from common.layers.make import Make
@@ -33,15 +39,19 @@ from common.layers.pooling import GlobalAveragePooling, GlobalMaxPooling
 from common.layers.recurrent import LSTM, Recurrent
 from common.models.classifiers import Classifier
 from common.models.transformer import Blocks, PositionedEmbedding
+from common.quantization import quantize
+from common.support.files import read_npz, write_npz
 from common.support.require import (
     require_count,
     require_counts,
     require_matrix,
     require_several,
     require_shape,
+    require_string,
 )
 from common.text.rows import PAD, SPECIALS, padding_mask
-from common.text.vocabulary import Vocabulary
+from common.text.tokens import tokenize_ascii
+from common.text.vocabulary import Vocabulary, lines_to_words, words_to_lines
 
 UNKNOWN = "<unk>"
 """Stands for each word that a classifier does not know."""
@@ -377,6 +387,121 @@ def vocabulary_with_vectors(words: Sequence[str], vectors: Array) -> tuple[Vocab
     return Vocabulary([*FIRST, *words], unknown=UNKNOWN), xp.asarray(
         np.concatenate([none, to_numpy(vectors)])
     )
+
+
+# ---- a mean and a line: one score for each word
+
+
+@dataclass(frozen=True, eq=False)
+class WordScores:
+    """What a mean of vectors and a line between two classes come to: one number for each word.
+
+    The line is the same for the mean of the vectors as for each vector, and so a text's score is the mean of
+    its words' scores. They are kept in whole numbers of one byte.
+
+    Attributes
+    ----------
+    words : tuple of V words
+        The first is ``<unk>``, which stands for all that are not there.
+    numbers : (V,) int8
+        Times ``scale``, the scores of the words: above 0 they speak for class 1.
+    scale : float
+    bias : float
+        What is added to the mean.
+    """
+
+    words: tuple[str, ...]
+    numbers: np.ndarray
+    scale: float
+    bias: float
+
+    def __post_init__(self) -> None:
+        if self.numbers.dtype != np.int8 or self.numbers.shape != (len(self.words),) or not self.words:
+            raise ValueError(
+                f"numbers are {self.numbers.dtype} {self.numbers.shape}; they should be int8, one for each "
+                f"of {len(self.words)} words, and there should be a word."
+            )
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def of(self, text: str) -> tuple[list[str], np.ndarray]:
+        """The tokens of a text, and the score of each (L,).
+
+        Raises
+        ------
+        ValueError
+            The text holds no word, or none that is known.
+        """
+        require_string("text", text)
+        tokens = tokenize_ascii(text.replace("\u2019", "'"))
+        if not tokens:
+            raise ValueError(f"text is {text[:40]!r}; it should hold at least one word.")
+        ids = np.array([self.ids.get(token, 0) for token in tokens])
+        if not ids.any():
+            raise ValueError(f"text is {text[:40]!r}; it should hold at least one word that is known.")
+        return tokens, self.numbers[ids] * self.scale
+
+    def score(self, text: str) -> float:
+        """How much speaks for class 1: the logarithm of how much more probable it is than class 0."""
+        return float(self.of(text)[1].mean() + self.bias)
+
+    def packed(self) -> dict[str, Any]:
+        """As JSON can hold it: words in one string, bytes in base64."""
+        numbers = base64.b64encode(np.ascontiguousarray(self.numbers).tobytes()).decode("ascii")
+        return {"words": " ".join(self.words), "numbers": numbers, "scale": self.scale, "bias": self.bias}
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write an ``.npz`` file, in one step."""
+        arrays = {"words": words_to_lines(self.words), "numbers": self.numbers}
+        write_npz(path, arrays | {"line": np.array([self.scale, self.bias])}, compressed=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> WordScores:
+        """Read what ``save`` wrote."""
+        arrays = read_npz(path)
+        if set(arrays) != {"words", "numbers", "line"}:
+            raise ValueError(f"{path} holds {', '.join(arrays)}; it should hold words, numbers and line.")
+        scale, bias = map(float, arrays["line"])
+        return cls(tuple(lines_to_words(arrays["words"])), arrays["numbers"], scale, bias)
+
+    def __repr__(self) -> str:
+        return f"WordScores({len(self.words):,} words)"
+
+
+def word_scores(model: TextClassifier, vocabulary: Vocabulary, size: int = 10_000) -> WordScores:
+    """The scores of the first words of a vocabulary, from a trained ``mean_classifier`` of two classes.
+
+    Parameters
+    ----------
+    model : TextClassifier
+    vocabulary : Vocabulary
+        ``<pad>``, ``<unk>``, then the others, the most frequent first.
+    size : int
+        So many words, ``<unk>`` included.
+    """
+    require_count("size", size)
+    *before, affine = model.body.layers
+    reader = model.reader
+    plain = isinstance(reader, MeanOverTime) and not reader.layers and isinstance(model.embedding, Embedding)
+    plain = plain and all(isinstance(layer, Dropout) for layer in before)
+    if not plain or not isinstance(affine, Affine) or affine.params[1].shape != (2,):
+        raise ValueError(
+            f"model is {model!r}; it should be a mean_classifier of two classes.".replace("\n", " ")
+        )
+    if vocabulary.words[:2] != FIRST or len(vocabulary) != len(model.params[0]):
+        raise ValueError(
+            f"vocabulary has {len(vocabulary)} words and begins with {vocabulary.words[:2]}; it should have "
+            f"{len(model.params[0])}, as the model, and begin with {FIRST}."
+        )
+    W, b = map(to_numpy, affine.params)
+    scores = to_numpy(model.embedding.params[0])[1 : size + 1] @ (W[:, 1] - W[:, 0])
+    numbers, scales = quantize(scores[None])
+    return WordScores(vocabulary.words[1 : size + 1], numbers[0], float(scales[0]), float(b[1] - b[0]))
+
+
+# ---- answers
 
 
 def predict_rows(model: TextClassifier, rows: Sequence[Array], batch_size: int = 100) -> np.ndarray:

@@ -186,6 +186,8 @@ from common.models.decoding import accuracy, alignment, answer, beam_search
 from common.models.seq2seq import peeky, plain
 from common.text import Vocabulary
 from common.training import clip_gradients
+from common.models.text_classifiers import lstm_classifier, mean_classifier, predict_rows, text_cnn
+from common.models.text_classifiers import transformer_classifier
 from common.models.transformer import transformer
 
 def step(name, model, *batch):
@@ -231,6 +233,17 @@ for name, make in {
         text, weights = alignment(model, "abba", characters, 3)
         print(text, weights.round(4).tolist())
     print([to_numpy(found).round(4).tolist() for found in beam_search(model, xp.asarray(questions), 3, 2)])
+
+for name, make in {
+    "mean": lambda: mean_classifier(V, D, rng(), dropout=0.2),
+    "filters": lambda: text_cnn(V, D, rng(), filters=3),
+    "fixed": lambda: text_cnn(V, D, rng(), filters=3, vectors=xp.ones((V, D)), fixed=True),
+    "lstm": lambda: lstm_classifier(V, D, H, rng()),
+    "encoder": lambda: transformer_classifier(V, D, H, rng(), heads=2),
+}.items():
+    model = make()
+    step(name, model, questions, rng().integers(2, size=5))
+    print(predict_rows(model, [xp.asarray(row[row != 0]) for row in questions], batch_size=2).round(4).tolist())
 """
 
 

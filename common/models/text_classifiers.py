@@ -160,8 +160,9 @@ class MaxOverTime(Model):
         T = self.mask.shape[1]
         require_shape("dout", dout, self.positive.shape)
         dout = dout * self.positive
-        ends = np.cumsum([len(layer.params[0]) for layer in self.convolutions])[:-1].tolist()
-        each = zip(self.convolutions, self.pools, xp.split(dout, ends, axis=1))
+        ends = np.cumsum([len(layer.params[0]) for layer in self.convolutions]).tolist()
+        parts = [dout[:, first:end] for first, end in zip([0, *ends], ends)]
+        each = zip(self.convolutions, self.pools, parts)
         dx, *others = [layer.backward(pool.backward(part))[:, :, :T] for layer, pool, part in each]
         for more in others:  # of the other widths
             dx = dx + more

@@ -12,7 +12,7 @@ from common.backend import Array
 from common.batches import whole_text, windows
 from common.functions import exp_of_mean
 from common.layers.base import Layer, evaluating
-from common.support.require import require_count
+from common.support.require import require_count, require_levels
 from common.text.spans import spans
 
 
@@ -183,3 +183,81 @@ def _require_alike(wanted: Sequence[Sequence[str]], marked: Sequence[Sequence[st
     for i, (right, found) in enumerate(zip(wanted, marked)):
         if len(right) != len(found):
             raise ValueError(f"sentence {i} of marked has {len(found)} tags; it should have {len(right)}.")
+
+
+# ---- forecasts
+
+
+def mean_absolute_error(y: np.ndarray, t: np.ndarray) -> float:
+    """The mean distance of forecasts ``y`` from what came, ``t``, of one shape: in the unit of the series."""
+    y, t = _alike("y", y, t)
+    return float(np.abs(y - t).mean())
+
+
+def mase(y: np.ndarray, t: np.ndarray, past: np.ndarray, season: int = 1) -> float:
+    """The mean absolute scaled error [Hyndman2006]_: in units of what the seasonal naive forecast was off by,
+    one step ahead, on the series that was trained on.
+
+    It has no unit and may be compared between series. Below 1 is better than that forecast was there, on the
+    average.
+
+    Parameters
+    ----------
+    y, t : (...)
+        Forecasts, and what came.
+    past : (T,)
+        The series that was trained on, T above ``season``.
+    season : int
+        After how many steps the series begins anew; 1 is the last value, persistence.
+    """
+    require_count("season", season)
+    past = np.asarray(past, dtype=np.float64)
+    if past.ndim != 1 or len(past) <= season:
+        raise ValueError(f"past has shape {past.shape}; it should be (T,), T at least {season + 1}.")
+    scale = np.abs(past[season:] - past[:-season]).mean()
+    if not 0 < scale < math.inf:
+        raise ValueError(
+            f"past differs from a season before by {scale:.4g} on the average; it should by a number above 0."
+        )
+    return mean_absolute_error(y, t) / float(scale)
+
+
+def quantile_loss(y: np.ndarray, t: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """The mean pinball loss of each level, (Q,): ``q`` times how much too low, ``1 - q`` times how much too
+    high [Koenker1978]_.
+
+    Parameters
+    ----------
+    y : (..., Q)
+        A forecast for each of the levels.
+    t : (...)
+    levels : Q numbers above 0 and below 1, ascending
+    """
+    require_levels("levels", levels)
+    y, t = _alike("y", y, np.repeat(np.asarray(t, dtype=np.float64)[..., None], len(levels), axis=-1))
+    q = np.asarray(levels, dtype=np.float64)
+    each = np.maximum(q * (t - y), (q - 1) * (t - y))
+    return each.reshape(-1, len(levels)).mean(axis=0)
+
+
+def coverage(low: np.ndarray, high: np.ndarray, t: np.ndarray) -> float:
+    """The share of what came, ``t``, that lies between two forecasts, the ends included.
+
+    Between the quantiles of 5 and 95 percent it should be 0.9. An interval from minus to plus infinity covers
+    everything: how wide it is belongs beside the number.
+    """
+    low, t = _alike("low", low, t)
+    high, t = _alike("high", high, t)
+    if (low > high).any():
+        raise ValueError("low is above high at some places; it should be at most as high.")
+    return float(((low <= t) & (t <= high)).mean())
+
+
+def _alike(name: str, y: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as floats of double precision, if they are of one shape, not empty, and finite."""
+    y, t = np.asarray(y, dtype=np.float64), np.asarray(t, dtype=np.float64)
+    if y.shape != t.shape or not y.size:
+        raise ValueError(f"{name} has shape {y.shape} and t {t.shape}; they should have one, not empty.")
+    if not (np.isfinite(y).all() and np.isfinite(t).all()):
+        raise ValueError(f"{name} or t holds NaN or infinity; both should be finite.")
+    return y, t

@@ -695,6 +695,55 @@ ENTRIES = [
         timed=lambda d: (layers.MeanSquaredError(), [d.floats(128, 256), d.floats(128, 256)]),
     ),
     Entry(
+        layers.MeanAbsoluteError,
+        formula=r"L = \frac{1}{n} \sum_{i} |y_i - t_i|",
+        shapes="y (…), t (…) → L, one number",
+        source="Koenker1978",
+        examples={
+            "(N, D)": lambda d: (layers.MeanAbsoluteError(), [d.floats(5, 4), d.floats(5, 4)]),
+            "(N, T, D)": lambda d: (layers.MeanAbsoluteError(), [d.floats(2, 3, 4), d.floats(2, 3, 4)]),
+        },
+        bad={
+            "shape": (
+                lambda layer, d: layer.forward(d.floats(5, 4), d.floats(3)),
+                "t has shape (3,); it should be (5, 4)",
+            ),
+        },
+        torch="F.l1_loss(x[0], x[1])",
+        timed=lambda d: (layers.MeanAbsoluteError(), [d.floats(128, 256), d.floats(128, 256)]),
+    ),
+    Entry(
+        layers.QuantileLoss,
+        formula=r"L = \frac{1}{n Q} \sum_{i, q} \max\bigl(q (t_i - y_{iq}), (q - 1) (t_i - y_{iq})\bigr)",
+        shapes="y (…, Q), t (…) → L, one number",
+        source="Koenker1978",
+        examples={
+            "(N, Q)": lambda d: (layers.QuantileLoss((0.1, 0.5, 0.9)), [d.floats(5, 3), d.floats(5)]),
+            "(N, T, Q)": lambda d: (layers.QuantileLoss((0.2, 0.7)), [d.floats(4, 3, 2), d.floats(4, 3)]),
+        },
+        bad={
+            "levels": (
+                lambda layer, d: layer.forward(d.floats(5, 4), d.floats(5)),
+                "y has shape (5, 4); it should be (..., 3)",
+            ),
+            "targets": (
+                lambda layer, d: layer.forward(d.floats(5, 3), d.floats(5, 3)),
+                "t has shape (5, 3); it should be (5,)",
+            ),
+            "order": (
+                lambda layer, d: layers.QuantileLoss((0.9, 0.1)),
+                "levels is (0.9, 0.1); it should be numbers above 0 and below 1, ascending",
+            ),
+            "percent": (
+                lambda layer, d: layers.QuantileLoss((10, 90)),
+                "levels is (10, 90); it should be numbers above 0 and below 1, ascending",
+            ),
+        },
+        torch="sum(((t := x[1] - x[0][..., i]) * q).maximum(t * (q - 1)).mean() for i, q in "
+        "enumerate(layer.levels)) / len(layer.levels)",
+        timed=lambda d: (layers.QuantileLoss((0.1, 0.5, 0.9)), [d.floats(128, 256, 3), d.floats(128, 256)]),
+    ),
+    Entry(
         layers.Embedding,
         formula=r"y = W_{\mathrm{id}}, \ \text{a row of } W",
         shapes="ids (…), W (V, D) → y (…, D)",

@@ -1,4 +1,4 @@
-"""The texts and pictures of the book, and how to load them. Nothing is loaded or downloaded on import.
+"""The texts, pictures and series of the book, and how to load them. Nothing is loaded on import.
 
 A loader touches no random number generator and keeps nothing between calls. ``files`` says where a file comes
 from, and checks it.
@@ -11,6 +11,16 @@ from common.datasets.files import DATA, DataError
 from common.datasets.images import Images, Split, load_mnist
 from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
 from common.datasets.reviews import Reviews, load_reviews, review_texts
+from common.datasets.series import (
+    Series,
+    adding_problem,
+    damped_pendulum,
+    load_csv,
+    load_weather,
+    logistic_map,
+    mackey_glass,
+    noisy_sine,
+)
 from common.datasets.tatoeba import load_tatoeba
 from common.datasets.treebank import load_ptb
 
@@ -22,15 +32,19 @@ __all__ = [
     "Images",
     "Reviews",
     "Sentences",
+    "Series",
     "SilverSentences",
     "Split",
     "Task",
     "Verse",
+    "adding_problem",
     "additions",
+    "damped_pendulum",
     "dates",
     "leak",
     "load_addition",
     "load_bible_pairs",
+    "load_csv",
     "load_dates",
     "load_marked",
     "load_mnist",
@@ -38,7 +52,11 @@ __all__ = [
     "load_reviews",
     "load_silver",
     "load_tatoeba",
+    "load_weather",
     "load_wikigold",
+    "logistic_map",
+    "mackey_glass",
+    "noisy_sine",
     "review_texts",
     "shifted",
     "warped",

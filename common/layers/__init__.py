@@ -19,7 +19,14 @@ from common.layers.crf import CRF, viterbi
 from common.layers.dense import Affine, MatMul
 from common.layers.dropout import Dropout, VariationalDropout
 from common.layers.embedding import Embedding
-from common.layers.loss import AffineSoftmaxWithLoss, MeanSquaredError, SigmoidWithLoss, SoftmaxWithLoss
+from common.layers.loss import (
+    AffineSoftmaxWithLoss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    QuantileLoss,
+    SigmoidWithLoss,
+    SoftmaxWithLoss,
+)
 from common.layers.make import Make
 from common.layers.normalization import BatchNorm, LayerNorm
 from common.layers.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
@@ -53,10 +60,12 @@ __all__ = [
     "Make",
     "MatMul",
     "MaxPooling",
+    "MeanAbsoluteError",
     "MeanSquaredError",
     "Model",
     "MultiHeadAttention",
     "PositionalEncoding",
+    "QuantileLoss",
     "RNNCell",
     "ReLU",
     "ResidualBlock",

@@ -6,6 +6,8 @@ zero to the loss and to every gradient.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.backend import Array, DType, xp
@@ -16,6 +18,8 @@ from common.support.parallel import by_rows
 from common.support.require import (
     require_float,
     require_ids,
+    require_last_axis,
+    require_levels,
     require_mask,
     require_matrix,
     require_shape,
@@ -249,6 +253,78 @@ class MeanSquaredError(Layer):
     def backward(self, dout: float = 1) -> Array:
         """The gradient of y."""
         return self.error * (2 * dout / self.error.size)
+
+
+class MeanAbsoluteError(Layer):
+    """The mean of ``|y - t|`` over all numbers: its best constant is the median [Koenker1978]_.
+
+    A single target that lies far off counts by its distance, and not by the square of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def check(self, y: Array, t: Array) -> None:
+        """Raise unless ``y`` holds floats and ``t`` has its shape."""
+        require_float("y", y)
+        require_shape("t", t, y.shape)
+
+    def forward(self, y: Array, t: Array) -> Array:
+        """``y`` and ``t`` (...), of one shape, to one number."""
+        self.check(y, t)
+        self.error = y - t.astype(y.dtype)
+        return abs(self.error).mean()
+
+    def backward(self, dout: float = 1) -> Array:
+        """The gradient of y: the sign of each error, and 0 where there is none."""
+        return xp.sign(self.error) * (dout / self.error.size)
+
+
+class QuantileLoss(Layer):
+    """The mean pinball loss: what is too low costs ``q`` times the distance, what is too high ``1 - q`` times
+    [Koenker1978]_.
+
+    With ``q = 0.9``, being below the target costs nine times as much as being above it, so that the best
+    constant is the one with nine tenths of the targets below it: the 0.9-quantile. Several levels are
+    learned side by side, a number for each.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        Each above 0 and below 1, in ascending order.
+    """
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        require_levels("levels", levels)
+        super().__init__()
+        self.levels = tuple(float(level) for level in levels)
+
+    def check(self, y: Array, t: Array) -> None:
+        """Raise unless ``y`` is (..., Q), floats, and ``t`` (...)."""
+        require_float("y", y)
+        require_last_axis("y", y, len(self.levels))
+        require_shape("t", t, y.shape[:-1])
+
+    def forward(self, y: Array, t: Array) -> Array:
+        """The loss, one number.
+
+        Parameters
+        ----------
+        y : (..., Q) a quantile for each of the levels
+        t : (...) targets
+        """
+        self.check(y, t)
+        q = xp.asarray(self.levels, dtype=y.dtype)
+        above = t.astype(y.dtype)[..., None] - y  # (..., Q): how far the target lies above
+        self.slope = xp.where(above > 0, -q, 1 - q) * (above != 0)  # of the loss, by y
+        return (-self.slope * above).mean()
+
+    def backward(self, dout: float = 1) -> Array:
+        """The gradient of y: ``-q`` where it was too low, ``1 - q`` where too high, and 0 where right."""
+        return self.slope * (dout / self.slope.size)
+
+    def sizes(self) -> dict[str, object]:
+        return {"levels": self.levels}
 
 
 def share_of_each(t: Array, mask: Array | None, dtype: DType) -> Array:

@@ -143,6 +143,14 @@ def require_shares(**values: float) -> None:
         require_share(name, value)
 
 
+def require_levels(name: str, values: Sequence[float]) -> None:
+    """Raise ValueError unless these are numbers above 0 and below 1, one or more, in ascending order."""
+    levels = list(values)
+    ascending = all(low < high for low, high in zip([0.0, *levels], [*levels, 1.0]))
+    if not levels or not ascending:
+        raise ValueError(f"{name} is {values!r}; it should be numbers above 0 and below 1, ascending.")
+
+
 def require_string(name: str, value: object) -> None:
     """Raise TypeError unless ``value`` is a string."""
     if not isinstance(value, str):

@@ -22,8 +22,10 @@ from common.layers import (
     Dropout,
     Embedding,
     MatMul,
+    MeanAbsoluteError,
     MeanSquaredError,
     Model,
+    QuantileLoss,
     Sigmoid,
     SigmoidWithLoss,
     Softmax,
@@ -426,7 +428,17 @@ def test_softmax_works_along_the_last_axis_of_3d_input():
     assert (y > 0).all() and (y < 1).all()
 
 
-@pytest.mark.parametrize("loss", [SoftmaxWithLoss, AffineSoftmaxWithLoss, SigmoidWithLoss, MeanSquaredError])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SoftmaxWithLoss,
+        AffineSoftmaxWithLoss,
+        SigmoidWithLoss,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        QuantileLoss,
+    ],
+)
 def test_a_loss_is_one_number_without_axes(loss):
     # An array with one number in it is no number: float() of it is an error in current NumPy.
     layer, inputs = build(next(iter(entry_of(loss).examples.values())))

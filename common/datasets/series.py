@@ -363,30 +363,55 @@ def mackey_glass(
 ) -> np.ndarray:
     """The blood cells of Mackey and Glass, whose number depends on what it was ``delay`` days ago, (T,).
 
-    ``x' = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x`` [Mackey1977]_, chaotic for delays from 17 on. A
-    day is computed in ten steps, each with the slope at its middle; the first ``settle`` days are left out.
+    ``x' = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x`` [Mackey1977]_, chaotic for a delay of 17 days
+    [Farmer1982]_.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the days before the first.
+        Draws the number of the days before the first.
     T, delay : int
     every : int
         How many days lie between two numbers of the series.
     settle : int
+        So many days at the beginning are left out.
     """
     require_generator("rng", rng)
     for name, value in (("T", T), ("delay", delay), ("every", every)):
         require_count(name, value)
-    past = delay * 10
-    x = np.empty(past + 1 + (settle + (T - 1) * every) * 10)
-    x[: past + 1] = 1.2 + 0.1 * rng.standard_normal()
+    history = np.full(delay * TENTHS + 1, 1.2 + 0.1 * rng.standard_normal())
+    x = mackey_glass_onwards(history, settle + (T - 1) * every)
+    return x[len(history) - 1 + settle * TENTHS :: every * TENTHS]
+
+
+TENTHS = 10
+"""Steps in which a day of Mackey and Glass is computed."""
+
+
+def mackey_glass_onwards(history: np.ndarray, days: int) -> np.ndarray:
+    """A history of Mackey and Glass, and the days that follow from it: ten numbers for each day.
+
+    Parameters
+    ----------
+    history : (10 delay + 1,)
+        What was, from ``delay`` days ago until now.
+    days : int
+
+    Returns
+    -------
+    numpy.ndarray
+        (10 delay + 1 + 10 days,): the history, and what comes. Each step is taken with the slope at its
+        middle.
+    """
+    past = len(history) - 1
+    x = np.concatenate([np.asarray(history, dtype=np.float64), np.empty(days * TENTHS)])
+    step = 1 / TENTHS
     for i in range(past, len(x) - 1):
         before = (x[i - past] + x[i - past + 1]) / 2  # delay before the middle of the step
         birth = 0.2 * before / (1 + before**10)
-        middle = x[i] + 0.05 * (birth - 0.1 * x[i])
-        x[i + 1] = x[i] + 0.1 * (birth - 0.1 * middle)
-    return x[past + settle * 10 :: every * 10][:T]
+        middle = x[i] + step / 2 * (birth - 0.1 * x[i])
+        x[i + 1] = x[i] + step * (birth - 0.1 * middle)
+    return x
 
 
 def adding_problem(rng: np.random.Generator, N: int, T: int) -> tuple[np.ndarray, np.ndarray]:

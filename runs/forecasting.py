@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from common.datasets import (
     adding_problem,
     load_weather,
     logistic_map,
-    mackey_glass,
     mackey_glass_onwards,
 )
 from common.layers import GRU, LSTM, RNN, count_parameters
@@ -353,6 +352,9 @@ def quantiles() -> None:
         keep("quantiles", f"LSTM, seed {seed}", result, seed)
 
 
+LEAKS = {"lr": 0.01, "passes": 40}  # long enough to learn by heart
+
+
 def leaks() -> None:
     """The same network with a leak and without: how much better it is on paper, in shares of persistence."""
     data = Seattle()
@@ -367,7 +369,7 @@ def leaks() -> None:
         def make(F: int, rng: np.random.Generator, ahead: int = ahead) -> Forecaster:
             return recurrent_forecaster(LSTM, F, 64, rng, ahead)
 
-        settings = {"horizon": ahead, "change": False, "lr": 0.01, "passes": 40}
+        settings = {"horizon": ahead, "change": False} | LEAKS
         origins = data.part(data.test, data.T, ahead)
         told: dict[str, list[float]] = {"honest": [], "scaler": [], "random split": []}
         for seed in SEEDS:
@@ -394,7 +396,7 @@ def slope(errors: np.ndarray, low: float, high: float) -> tuple[float, int]:
     return float(np.polyfit(grows, np.log(errors[grows]), 1)[0]) if len(grows) > 2 else np.nan, len(grows)
 
 
-def exponent_of_mackey_glass(days: int = 20_000, every: int = 50, small: float = 1e-8) -> float:
+def exponent_of_mackey_glass(days: int = 100_000, every: int = 50, small: float = 1e-8) -> float:
     """How fast two neighbours drift apart a day: after each 50 days they are brought together again."""
     rng = np.random.default_rng(1)
     one = mackey_glass_onwards(np.full(171, 1.2), 2000)[-171:]
@@ -409,34 +411,85 @@ def exponent_of_mackey_glass(days: int = 20_000, every: int = 50, small: float =
     return float(np.mean(growth[20:]))
 
 
+def logistic_onwards(start: float, steps: int) -> np.ndarray:
+    """What follows from a number of the logistic map, (steps,)."""
+    x = [start]
+    for _ in range(steps):
+        x.append(4 * x[-1] * (1 - x[-1]))
+    return np.array(x[1:])
+
+
+def typical(off: np.ndarray) -> np.ndarray:
+    """The geometric mean over origins (origins, steps): errors grow by factors."""
+    return np.exp(np.log(np.abs(off) + 1e-12).mean(axis=0))
+
+
+DAYS = 6  # between two numbers of Mackey and Glass that the network sees
+CHAOS = {"train": 3000, "passes": 40, "lr": 0.01, "H": 32, "batch_size": 50}
+
+
 def chaos() -> None:
-    """The logistic map and Mackey-Glass: the error of a network that is fed with its own forecasts."""
-    keep("chaos", "exponents", {"logistic map": np.log(2), "mackey_glass": exponent_of_mackey_glass()})
-    # A map needs its last value and no more; the blood cells need to be seen for longer than the delay.
-    plans: dict[str, tuple[Callable[..., np.ndarray], int, int, int, Sequence[float]]] = {
-        "logistic map": (lambda rng: logistic_map(rng, 4000), 2, 20, 1, (0.0, 0.1)),
-        "mackey_glass": (lambda rng: mackey_glass(rng, 4000, every=6), 8, 120, 6, (0.0, 0.1)),
+    """The logistic map and Mackey-Glass: the error of a network that is fed with its own forecasts.
+
+    Beside it stands a **twin**: the equation itself, begun as far off as the network is after one step, so
+    that its first error belongs beside the network's second. What the twin can't know, no network can.
+    """
+    keep("chaos", "exponents", {"logistic map": float(np.log(2)), "mackey_glass": exponent_of_mackey_glass()})
+    for seed in SEEDS:
+        y = logistic_map(np.random.default_rng(seed), 4000)
+
+        def twin(o: int, off: float, y: np.ndarray = y) -> np.ndarray:
+            return logistic_onwards(np.clip(y[o] + off, 0, 1), 20)
+
+        error_by_horizon("logistic map", seed, y, twin, length=2, most=20, days=1)
+    for seed in SEEDS:
+        history = np.full(171, 1.2 + 0.1 * np.random.default_rng(seed).standard_normal())
+        fine = mackey_glass_onwards(history, 1000 + 4000 * DAYS)[10_000:]
+        y = fine[170 :: 10 * DAYS]
+
+        def twin(o: int, off: float, fine: np.ndarray = fine) -> np.ndarray:
+            past = fine[o * 10 * DAYS :][:171] + off
+            return mackey_glass_onwards(past, 120 * DAYS)[171 - 1 + 10 * DAYS :: 10 * DAYS]
+
+        error_by_horizon("mackey_glass", seed, y, twin, length=8, most=120, days=DAYS)
+
+
+def error_by_horizon(
+    name: str,
+    seed: int,
+    y: np.ndarray,
+    twin: Callable[[int, float], np.ndarray],
+    length: int,
+    most: int,
+    days: int,
+) -> None:
+    """Train on the first 3,000, forecast ``most`` steps from many of the others; errors in spreads of y."""
+    began, rng, train, passes = time.process_time(), np.random.default_rng(seed), 3000, CHAOS["passes"]
+    scaler = Scaler(y[:train])
+    x, t = windows(scaler.scale(y)[:, None], scaler.scale(y), length, 1, np.arange(length, train))
+    model, lr = recurrent_forecaster(GRU, 1, int(CHAOS["H"]), rng), CHAOS["lr"]
+    batches = Shuffled(x, t, int(CHAOS["batch_size"]))
+    schedule = cosine(lr, int(passes) * len(batches))
+    Trainer(model, Adam(lr), rng, max_grad_norm=1.0, schedule=schedule).fit(batches, int(passes))
+    origins = np.arange(train + length, len(y) - most, 4)
+    x_new, _ = windows(scaler.scale(y)[:, None], y, length, most, origins)
+    came, spread = seen(y, origins, most), y.std()
+    errors = typical((scaler.restore(feed_back(model, x_new, most)) - came) / spread)
+    sign = rng.choice([-1, 1], len(origins)) * errors[0] * spread
+    twins = np.array([twin(o, off) for o, off in zip(origins, sign)])
+    twin_errors = typical((twins - seen(y, origins + 1, most)) / spread)
+    naive = typical((persistence(y, origins, most) - came) / spread)
+    grown, steps = slope(errors, 0, 0.1)
+    twin_grown, twin_steps = slope(twin_errors, 0, 0.1)
+    result = {
+        "slope": grown / days,
+        "steps": steps,
+        "twin_slope": twin_grown / days,
+        "twin_steps": twin_steps,
     }
-    for name, (series, length, most, days, (low, high)) in plans.items():
-        for seed in SEEDS:
-            began, rng = time.process_time(), np.random.default_rng(seed)
-            y = series(rng)
-            scaler, train = Scaler(y[:3000]), 3000
-            x, t = windows(scaler.scale(y)[:, None], scaler.scale(y), length, 1, np.arange(length, train))
-            model = recurrent_forecaster(GRU, 1, 32, rng)
-            steps = 40 * -(-len(x) // 50)
-            trainer = Trainer(model, Adam(0.01), rng, max_grad_norm=1.0, schedule=cosine(0.01, steps))
-            trainer.fit(Shuffled(x, t, 50), 40)
-            origins = np.arange(train + length, len(y) - most + 1, 3)
-            x_new, _ = windows(scaler.scale(y)[:, None], y, length, most, origins)
-            off = np.abs(scaler.restore(feed_back(model, x_new, most)) - seen(y, origins, most)) / y.std()
-            typical = np.exp(np.log(off + 1e-12).mean(axis=0))  # geometric: the error itself grows by factors
-            fitted, used = slope(typical, low, high)
-            result = {"slope": fitted / days, "steps_used": used, "days_a_step": days}
-            result |= {"one_step": float(typical[0]), "errors": typical.tolist()}
-            naive = np.abs(persistence(y, origins, most) - seen(y, origins, most)) / y.std()
-            result |= {"persistence": np.exp(np.log(naive + 1e-12).mean(axis=0)).tolist()}
-            keep("chaos", f"{name}, seed {seed}", result | {"seconds": time.process_time() - began}, seed)
+    result |= {"one_step": float(errors[0]), "days_a_step": days, "settings": CHAOS | {"length": length}}
+    result |= {"errors": errors.tolist(), "twin": twin_errors.tolist(), "persistence": naive.tolist()}
+    keep("chaos", f"{name}, seed {seed}", result | {"seconds": time.process_time() - began}, seed)
 
 
 PARTS: dict[str, Callable[[], None]] = {

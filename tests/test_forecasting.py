@@ -1,4 +1,4 @@
-"""Forecasts: those that have to be beaten against slow references, networks, their metrics, and no look ahead."""
+"""Forecasts: the simple ones beside slow references, networks, their metrics, and no look ahead."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from common.batches import Shuffled
 from common.book import results
-from common.datasets import noisy_sine
+from common.datasets import logistic_map, noisy_sine
 from common.gradient_check import layer_errors
 from common.layers import GRU, LSTM, RNN, MeanAbsoluteError, QuantileLoss
 from common.metrics import coverage, mase, mean_absolute_error, quantile_loss
@@ -351,18 +351,26 @@ def short(monkeypatch, tmp_path):
         monkeypatch.setattr(run, name, value)
     monkeypatch.setitem(run.ADDING, "steps", 2)
     monkeypatch.setitem(run.ADDING, "test", 20)
+    monkeypatch.setitem(run.LEAKS, "passes", 1)
+    monkeypatch.setitem(run.CHAOS, "passes", 1)
+    monkeypatch.setattr(run, "exponent_of_mackey_glass", lambda: 0.005)
     return tmp_path / "forecasting.json"
 
 
 def test_the_runs_record_what_they_measure(short, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["forecasting", "adding", "day", "quantiles"])
+    monkeypatch.setattr(sys, "argv", ["forecasting", *run.PARTS])
     run.main()
     told = json.loads(short.read_text())["runs"]
-    assert set(told) == {"adding", "day", "day, differences", "quantiles"}
+    assert set(told) == {*run.PARTS, "day, differences"}
     assert len(told["adding"]["LSTM, length 100"]["seeds"]["1"]["curve"]) == 2
     assert told["day"]["persistence"]["share"] == 1
     assert told["day"]["climatology + AR(1)"]["mae"] == pytest.approx(2.13, abs=0.01)
     assert told["day"]["LSTM, one, value"]["settings"]["passes"] == 1
+    assert len(told["horizon"]["LSTM, fed back"]["mae"]) == 30
+    assert told["horizon"]["persistence"]["mae"][0] == pytest.approx(2.24, abs=0.1)
+    assert set(told["leaks"]["14 days ahead"]["shares"]) == {"honest", "scaler", "random split"}
+    assert len(told["chaos"]["logistic map, seed 1"]["twin"]) == 20
+    assert len(told["chaos"]["mackey_glass, seed 1"]["errors"]) == 120
     assert set(told["quantiles"]) == {"climatology + AR(1)", "LSTM, seed 1"}
 
 
@@ -370,6 +378,31 @@ def test_a_part_that_there_is_not(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["forecasting", "days"])
     with pytest.raises(SystemExit, match=r"part is days; it should be some of adding, day, horizon"):
         run.main()
+
+
+def test_a_neighbour_of_mackey_glass_drifts_away_slowly():
+    assert 0.002 < run.exponent_of_mackey_glass(days=5000) < 0.012
+
+
+def test_what_follows_in_the_logistic_map():
+    y = logistic_map(rng(), 30)
+    np.testing.assert_array_equal(run.logistic_onwards(y[9], 20), y[10:])
+
+
+def test_errors_against_the_horizon_and_those_of_a_twin(short, monkeypatch):
+    monkeypatch.setitem(run.CHAOS, "passes", 8)
+    y = logistic_map(rng(), 4000)
+    asked = []
+
+    def twin(o, off):
+        asked.append(o)
+        return run.logistic_onwards(y[o], 6)  # not off at all
+
+    run.error_by_horizon("exact", 1, y, twin, length=2, most=6, days=1)
+    told = json.loads(short.read_text())["runs"]["chaos"]["exact, seed 1"]
+    assert asked[0] == 3002 and asked[-1] < 4000 - 6
+    assert told["twin"] == [1e-12] * 6  # the value after the origin, and those that follow from it
+    assert told["errors"][0] < told["errors"][3] and told["one_step"] < 0.05 < told["persistence"][0]
 
 
 def test_the_slope_of_errors_that_double():

@@ -376,7 +376,7 @@ def test_the_runs_record_what_they_measure(short, monkeypatch):
 
 def test_a_part_that_there_is_not(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["forecasting", "days"])
-    with pytest.raises(SystemExit, match=r"part is days; it should be some of adding, day, horizon"):
+    with pytest.raises(SystemExit, match=r"part is days; it should be some of adding, day, together"):
         run.main()
 
 

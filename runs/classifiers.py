@@ -53,6 +53,7 @@ from common.models.text_classifiers import (
     text_vocabulary,
     transformer_classifier,
     vocabulary_with_vectors,
+    with_pairs,
     word_scores,
 )
 from common.optimizers import Adam
@@ -73,6 +74,7 @@ LONGEST = {"mean": None, "cnn": 400, "lstm": 200, "transformer": 200}
 NETS: dict[str, dict[str, Any]] = {
     "mean-random": {"net": "mean", "vectors": "random", "dropout": 0.5},
     "mean-book": {"net": "mean", "vectors": "book", "dropout": 0.5},
+    "mean-pairs": {"net": "mean", "vectors": "random", "D": 20, "buckets": 1 << 18},
     "cnn-random": {"net": "cnn", "vectors": "random", "filters": 50, "dropout": 0.5},
     "cnn-static": {"net": "cnn", "vectors": "book", "filters": 50, "dropout": 0.5, "fixed": True},
     "cnn-book": {"net": "cnn", "vectors": "book", "filters": 50, "dropout": 0.5},
@@ -127,12 +129,14 @@ def train(name: str, V: int, parts: Parts, lr: float, passes: int, seed: int) ->
     """A network as it was after the pass that the validation part likes best, and what was measured on the
     way."""
     settings = dict(NETS[name])
-    make, start = MAKE[settings.pop("net")], settings.pop("vectors")
+    make, start, size = MAKE[settings.pop("net")], settings.pop("vectors"), settings.pop("D", D)
+    if buckets := settings.pop("buckets", 0):
+        parts = [(with_pairs(rows, V, buckets), labels) for rows, labels in parts]
     rng = np.random.default_rng(seed)
     options: dict[str, Any] = {"vectors": book()[1] if start == "book" else None}
     if make is transformer_classifier and start == "book":
         options["vectors"] = book()[1] * 0.45  # variance 1 / D, as its embedding wants it
-    model = make(V, D, rng=rng, **settings, **options)
+    model = make(V + buckets, size, rng=rng, **settings, **options)
     begin, valid, best = time.process_time(), [], []
 
     def measure(trainer: Trainer) -> None:
@@ -146,7 +150,7 @@ def train(name: str, V: int, parts: Parts, lr: float, passes: int, seed: int) ->
     for param, kept in zip(model.params, best):
         param[...] = kept
     found = {
-        "settings": NETS[name] | {"lr": lr, "batch_size": BATCH, "passes": passes, "D": D, "words": V},
+        "settings": {"D": D} | NETS[name] | {"lr": lr, "batch_size": BATCH, "passes": passes, "words": V},
         "texts": len(parts[0][0]),
         "parameters": count_parameters(model) - (V * D if settings.get("fixed") else 0),
         "train_loss": trainer.epoch_losses,
@@ -257,9 +261,11 @@ def test(source: str, name: str, seed: int, shuffled: bool = False) -> None:
     passes, lr = PASSES[source][NETS[name]["net"]], chosen(source, name)
     model, found = train(name, V, parts, lr, passes, seed)
     rows, labels = parts[2]
-    wrong = [
-        np.flatnonzero(predict_rows(model, some).argmax(axis=1) != labels) for some in (rows, mixed(rows, 0))
-    ]
+    buckets = NETS[name].get("buckets")
+    wrong = []
+    for some in (rows, mixed(rows, 0)):
+        read = with_pairs(some, V, buckets) if buckets else some
+        wrong.append(np.flatnonzero(predict_rows(model, read).argmax(axis=1) != labels))
     found |= judged(source, wrong, found["valid"], len(rows), found["parameters"])
     keep(kind, source, name, seed, found | {"longest": LONGEST[NETS[name]["net"]]}, str(seed))
 

@@ -243,7 +243,8 @@ for name, make in {
 }.items():
     model = make()
     step(name, model, questions, rng().integers(2, size=5))
-    print(predict_rows(model, [xp.asarray(row[row != 0]) for row in questions], batch_size=2).round(4).tolist())
+    texts = [xp.asarray(row[row != 0]) for row in questions]
+    print(predict_rows(model, texts, batch_size=2).round(4).tolist())
 """
 
 

@@ -23,6 +23,7 @@ from common.models.text_classifiers import (
     text_vocabulary,
     transformer_classifier,
     vocabulary_with_vectors,
+    with_pairs,
 )
 from common.optimizers import Adam, AdamW
 from common.text import PAD
@@ -221,6 +222,14 @@ def test_pooling_with_a_mask_is_pooling_of_what_it_keeps(seed, kind):
             np.testing.assert_allclose(dx[n][:, mask[n]], kept[0])
         else:
             assert not y[n].any() and not dx[n].any()
+
+
+def test_pairs_stand_behind_the_words_and_the_same_pair_has_the_same_id():
+    found = with_pairs([np.array([3, 4, 3, 4]), np.array([5]), np.empty(0, int), np.array([4, 3])], V, 1000)
+    assert [len(row) for row in found] == [7, 1, 0, 3]
+    assert found[0][:4].tolist() == [3, 4, 3, 4] and found[1].tolist() == [5]
+    assert found[0][4] == found[0][6] != found[0][5] == found[3][2]
+    assert all(V <= code < V + 1000 for row in found for code in row[(len(row) + 1) // 2 :])
 
 
 # ---- batches of texts of about one length

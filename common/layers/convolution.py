@@ -110,7 +110,7 @@ class Convolution(Layer):
         dy = xp.moveaxis(dout, 0, -1)  # (F, H', W', N)
         if len(self.size) == 1:
             used = xp.flatnonzero(dy.any(axis=0))
-            if 2 * len(used) < dy[0].size:
+            if 4 * len(used) < 3 * dy[0].size:
                 return self.backward_of_few(dy, used)
         seen = windows(self.grids, self.size, self.stride)
 
@@ -137,18 +137,19 @@ class Convolution(Layer):
         """
         W, N = self.params[0], dy.shape[-1]
         F, C, k = W.shape
-        line, dpart = self.grids.reshape(C, -1), dy.reshape(F, -1)[:, used]  # (C, T N), (F, U)
-        first = used // N * self.stride[0] * N + used % N  # where each window begins on its line
-        columns = xp.stack([line[:, first + i * N] for i in range(k)], axis=1)  # (C, k, U)
-        dW = dpart @ columns.reshape(C * k, -1).T
-        self.grads = [dW.reshape(W.shape), dpart.sum(axis=1)]
+        # Here a place's channels are put side by side: a window is then picked out as k whole rows.
+        rows, dpart = xp.ascontiguousarray(self.grids.reshape(C, -1).T), dy.reshape(F, -1)[:, used]
+        first = used // N * self.stride[0] * N + used % N  # the row at which each window begins
+        found = xp.stack([rows[first + i * N] for i in range(k)], axis=1)  # (U, k, C)
+        dW = (dpart @ found.reshape(len(used), k * C)).reshape(F, k, C)
+        self.grads = [xp.ascontiguousarray(dW.swapaxes(1, 2)), dpart.sum(axis=1)]
         if self.first:
             return None
-        dcolumns = (W.reshape(F, -1).T @ dpart).reshape(columns.shape)
-        dline = xp.zeros_like(line)
+        dfound = (dpart.T @ W.swapaxes(1, 2).reshape(F, k * C)).reshape(found.shape)
+        drows = xp.zeros_like(rows)  # (T N, C)
         for i in range(k):
-            dline[:, first + i * N] += dcolumns[:, i]
-        dgrids = dline.reshape(self.grids.shape)
+            drows[first + i * N] += dfound[:, i]
+        dgrids = drows.T.reshape(self.grids.shape)
         return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
 
     def scatter(self, dy: Array, dgrids: Array, channels: slice) -> None:

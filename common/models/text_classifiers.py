@@ -367,6 +367,25 @@ def text_vocabulary(counts: dict[str, int], max_size: int | None = None, min_cou
     return Vocabulary.from_counts(counts, min_count, max_size, UNKNOWN, FIRST)
 
 
+def with_pairs(rows: Sequence[Array], V: int, buckets: int) -> list[np.ndarray]:
+    """Texts as rows of ids, and behind its words the pairs of each: two words that follow each other.
+
+    There are too many pairs for each to have an id of its own. They share ``buckets`` ids, from V on, and
+    which one a pair gets is as good as chance [Joulin2017]_.
+
+    Parameters
+    ----------
+    rows : sequence of N arrays
+    V : int
+        Words of the vocabulary; a network of these rows has V + buckets.
+    buckets : int
+    """
+    require_counts(V=V, buckets=buckets)
+    texts = [to_numpy(row).astype(np.int64) for row in require_id_rows(rows)]
+    pairs = [(row[:-1] * 1_000_003 + row[1:] * 8_191) % buckets + V for row in texts]
+    return [np.concatenate(both).astype(np.int32) for both in zip(texts, pairs)]
+
+
 def vocabulary_with_vectors(words: Sequence[str], vectors: Array) -> tuple[Vocabulary, Array]:
     """A classifier's vocabulary of words that have vectors, and a vector for each: zeros for the two special
     words, which come first.

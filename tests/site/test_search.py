@@ -64,6 +64,12 @@ TERMS = {
     "bootstrap": "13",
     "confidence interval": "13",
     "hubness": "13",
+    "autoregression": "15",
+    "data leakage": "15",
+    "Lyapunov exponent": "15",
+    "persistence": "15",
+    "pinball loss": "15",
+    "rolling origin": "15",
 }
 
 

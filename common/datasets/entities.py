@@ -190,8 +190,8 @@ class SilverSentences:
     Attributes
     ----------
     train, valid, test : lists of sentences
-        Every name in ``valid`` and ``test`` has a word that is in no name of ``train``, so none of these names
-        has been seen in training. (A first name may have been.)
+        Every name in ``valid`` and ``test`` has a word that is in no name of ``train``, so none of these
+        names has been seen in training. (A first name may have been.)
     gazetteer : Gazetteer
         What labelled them.
     """

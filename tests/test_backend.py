@@ -78,6 +78,7 @@ def test_layers_functions_and_optimizers_run_on_the_stand_in():
         "normalization",
         "convolution",
         "crf",
+        "memory",
         "functions",
         "row_gradient",
         "optimizers",

@@ -314,6 +314,17 @@ def crf(d: Draw, K: int) -> layers.CRF:
     return layers.CRF(d.floats(K, K), d.floats(K), d.floats(K))
 
 
+def looking(d: Draw, *shape: int) -> Array:
+    """Weights along the last axis, as a head of a memory has them: all above 0, their sum 1."""
+    e = xp.exp(d.floats(*shape))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def opened(d: Draw, *shape: int) -> Array:
+    """Gates: numbers between 0 and 1."""
+    return 1 / (1 + xp.exp(-d.floats(*shape)))
+
+
 def words(T: int, *lengths: int) -> Array:
     """The mask of sentences with so many words, the longest T."""
     return xp.arange(T) < xp.asarray(lengths)[:, None]
@@ -1034,6 +1045,239 @@ ENTRIES = [
         },
         torch="multi_head(layer, p, *x)",
         timed=lambda d: (heads(d, 256, 0.06), [d.floats(20, 35, 256)]),
+    ),
+    Entry(
+        layers.ContentAddressing,
+        formula=r"w_i = \frac{e^{\beta c_i}}{\sum_j e^{\beta c_j}}, \quad "
+        r"c_i = \frac{k \cdot M_i}{\lVert k \rVert \, \lVert M_i \rVert}, \quad "
+        r"\lVert u \rVert = \sqrt{u \cdot u + \varepsilon}",
+        shapes="M (N, R, W), k (N, K, W), β (N, K) → w (N, K, R)",
+        source="Graves2014",
+        examples={
+            "one head": lambda d: (
+                layers.ContentAddressing(),
+                [d.floats(2, 4, 3), d.floats(2, 1, 3), xp.exp(d.floats(2, 1))],
+            ),
+            "(N, K, R)": lambda d: (
+                layers.ContentAddressing(),
+                [d.floats(2, 5, 3), d.floats(2, 2, 3), xp.exp(d.floats(2, 2))],
+            ),
+            "large epsilon": lambda d: (
+                layers.ContentAddressing(0.5),
+                [d.floats(2, 4, 3), d.floats(2, 2, 3), xp.exp(d.floats(2, 2))],
+            ),
+        },
+        bad={
+            "memory": (
+                lambda layer, d: layer.forward(d.floats(4, 3), d.floats(2, 1, 3), xp.exp(d.floats(2, 1))),
+                "memory has shape (4, 3); it should be (N, R, W): examples, rows, width",
+            ),
+            "width": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.floats(2, 1, 2), xp.exp(d.floats(2, 1))),
+                "keys has shape (2, 1, 2); it should be (2, K, 3), no axis empty",
+            ),
+            "strength": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.floats(2, 1, 3), xp.exp(d.floats(2))),
+                "strength has shape (2,); it should be (2, 1)",
+            ),
+            "below 0": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), d.floats(2, 1, 3), -xp.ones((2, 1))),
+                "strength holds numbers from -1 to -1; they should be at least 0",
+            ),
+            "zeros": (
+                lambda layer, d: layers.ContentAddressing(0).forward(
+                    xp.zeros((2, 4, 3)), d.floats(2, 1, 3), xp.ones((2, 1))
+                ),
+                "memory has a row of zeros; each should hold another number, or its cosine is 0 / 0",
+            ),
+            "type": (
+                lambda layer, d: layer.forward(
+                    d.floats(2, 4, 3), d.floats(2, 1, 3).astype(np.float32), xp.ones((2, 1))
+                ),
+                "keys is float32 and the others are float64; all should be of one type",
+            ),
+            "epsilon": (
+                lambda layer, d: layers.ContentAddressing(-1),
+                "epsilon is -1; it should be a small number, at least 0",
+            ),
+        },
+        torch="content_addressing(layer.epsilon, *x)",
+        timed=lambda d: (
+            layers.ContentAddressing(),
+            [d.floats(16, 128, 20), d.floats(16, 2, 20), xp.exp(d.floats(16, 2))],
+        ),
+    ),
+    Entry(
+        layers.InterpolationGate,
+        formula=r"w_i = g \, c_i + (1 - g) \, b_i",
+        shapes="g (N, K), c and b (N, K, R) → w (N, K, R)",
+        source="Graves2014",
+        examples={
+            "(N, K, R)": lambda d: (
+                layers.InterpolationGate(),
+                [opened(d, 2, 2), looking(d, 2, 2, 4), looking(d, 2, 2, 4)],
+            ),
+        },
+        bad={
+            "gate": (
+                lambda layer, d: layer.forward(2 * xp.ones((2, 1)), looking(d, 2, 1, 4), looking(d, 2, 1, 4)),
+                "gate holds numbers from 2 to 2; they should be between 0 and 1",
+            ),
+            "rows": (
+                lambda layer, d: layer.forward(opened(d, 2, 1), looking(d, 2, 1, 4), looking(d, 2, 1, 5)),
+                "before has shape (2, 1, 5); it should be (2, 1, 4), no axis empty",
+            ),
+            "heads": (
+                lambda layer, d: layer.forward(opened(d, 2, 3), looking(d, 2, 1, 4), looking(d, 2, 1, 4)),
+                "gate has shape (2, 3); it should be (2, 1)",
+            ),
+        },
+        torch="torch.lerp(x[2], x[1], x[0][..., None])",
+        timed=lambda d: (
+            layers.InterpolationGate(),
+            [opened(d, 16, 2), looking(d, 16, 2, 128), looking(d, 16, 2, 128)],
+        ),
+    ),
+    Entry(
+        layers.CircularShift,
+        formula=r"w'_i = \sum_j w_j \, s_{(i - j) \bmod R}",
+        shapes="w (N, K, R), s (N, K, S) → w' (N, K, R)",
+        source="Graves2014",
+        examples={
+            "(N, K, R)": lambda d: (layers.CircularShift(), [looking(d, 2, 2, 4), looking(d, 2, 2, 3)]),
+            "far": lambda d: (layers.CircularShift(), [looking(d, 2, 1, 5), looking(d, 2, 1, 5)]),
+            "one row": lambda d: (layers.CircularShift(), [looking(d, 2, 1, 1), opened(d, 2, 1, 1)]),
+        },
+        bad={
+            "even": (
+                lambda layer, d: layer.forward(looking(d, 2, 1, 4), looking(d, 2, 1, 2)),
+                "shifts has shape (2, 1, 2); its last axis should be odd, with staying in the middle",
+            ),
+            "too far": (
+                lambda layer, d: layer.forward(looking(d, 2, 1, 2), looking(d, 2, 1, 3)),
+                "and at most 2, the number of rows",
+            ),
+            "heads": (
+                lambda layer, d: layer.forward(looking(d, 2, 1, 4), looking(d, 2, 2, 3)),
+                "shifts has shape (2, 2, 3); it should be (2, 1, R)",
+            ),
+        },
+        torch="circular_shift(*x)",
+        timed=lambda d: (layers.CircularShift(), [looking(d, 16, 2, 128), looking(d, 16, 2, 3)]),
+    ),
+    Entry(
+        layers.Sharpening,
+        formula=r"w'_i = \frac{w_i^\gamma}{\sum_j w_j^\gamma}, \quad \gamma \geq 1",
+        shapes="w (N, K, R), γ (N, K) → w' (N, K, R)",
+        source="Graves2014",
+        examples={
+            "(N, K, R)": lambda d: (layers.Sharpening(), [looking(d, 2, 2, 4), 1 + xp.exp(d.floats(2, 2))]),
+        },
+        bad={
+            "blurs": (
+                lambda layer, d: layer.forward(looking(d, 2, 1, 4), 0.5 * xp.ones((2, 1))),
+                "gamma holds numbers from 0.5 to 0.5; they should be at least 1",
+            ),
+            "below 0": (
+                lambda layer, d: layer.forward(-looking(d, 1, 1, 1), xp.ones((1, 1))),
+                "weights holds numbers from -1 to -1; they should be at least 0",
+            ),
+            "zeros": (
+                lambda layer, d: layer.forward(xp.zeros((2, 1, 4)), xp.ones((2, 1))),
+                "weights has a row of zeros; each should hold another number, or there is nothing to sharpen",
+            ),
+            "heads": (
+                lambda layer, d: layer.forward(looking(d, 2, 1, 4), xp.ones((2, 4))),
+                "gamma has shape (2, 4); it should be (2, 1)",
+            ),
+        },
+        torch="sharpened(*x)",
+        timed=lambda d: (layers.Sharpening(), [looking(d, 16, 2, 128), 1 + xp.exp(d.floats(16, 2))]),
+    ),
+    Entry(
+        layers.MemoryRead,
+        formula=r"r = \sum_i w_i M_i",
+        shapes="M (N, R, W), w (N, K, R) → r (N, K, W)",
+        source="Graves2014",
+        examples={
+            "(N, K, R)": lambda d: (layers.MemoryRead(), [d.floats(2, 4, 3), looking(d, 2, 2, 4)]),
+        },
+        bad={
+            "rows": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), looking(d, 2, 1, 3)),
+                "weights has shape (2, 1, 3); it should be (2, K, 4), no axis empty",
+            ),
+            "ids": (
+                lambda layer, d: layer.forward(d.ids(2, 2, 4, 3), looking(d, 2, 1, 3)),
+                "memory holds int64; it should hold floats",
+            ),
+        },
+        torch="torch.bmm(x[1], x[0])",
+        timed=lambda d: (layers.MemoryRead(), [d.floats(16, 128, 20), looking(d, 16, 1, 128)]),
+    ),
+    Entry(
+        layers.MemoryErase,
+        formula=r"M'_i = M_i \odot \prod_k (1 - w_{ki} \, e_k)",
+        shapes="M (N, R, W), w (N, K, R), e (N, K, W) → M' (N, R, W)",
+        source="Graves2014",
+        examples={
+            "one head": lambda d: (
+                layers.MemoryErase(),
+                [d.floats(2, 4, 3), looking(d, 2, 1, 4), opened(d, 2, 1, 3)],
+            ),
+            "three heads": lambda d: (
+                layers.MemoryErase(),
+                [d.floats(2, 4, 3), looking(d, 2, 3, 4), opened(d, 2, 3, 3)],
+            ),
+        },
+        bad={
+            "erased": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), looking(d, 2, 1, 4), opened(d, 2, 1, 4)),
+                "erased has shape (2, 1, 4); it should be (2, 1, 3)",
+            ),
+            "above 1": (
+                lambda layer, d: layer.forward(
+                    d.floats(2, 4, 3), looking(d, 2, 1, 4), 3 * xp.ones((2, 1, 3))
+                ),
+                "erased holds numbers from 3 to 3; they should be between 0 and 1",
+            ),
+            "batch": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), looking(d, 3, 1, 4), opened(d, 3, 1, 3)),
+                "weights has shape (3, 1, 4); it should be (2, K, 4)",
+            ),
+        },
+        torch="erased_memory(*x)",
+        timed=lambda d: (
+            layers.MemoryErase(),
+            [d.floats(16, 128, 20), looking(d, 16, 1, 128), opened(d, 16, 1, 20)],
+        ),
+    ),
+    Entry(
+        layers.MemoryAdd,
+        formula=r"M'_i = M_i + \sum_k w_{ki} \, a_k",
+        shapes="M (N, R, W), w (N, K, R), a (N, K, W) → M' (N, R, W)",
+        source="Graves2014",
+        examples={
+            "(N, K, R)": lambda d: (
+                layers.MemoryAdd(),
+                [d.floats(2, 4, 3), looking(d, 2, 2, 4), d.floats(2, 2, 3)],
+            ),
+        },
+        bad={
+            "added": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), looking(d, 2, 1, 4), d.floats(2, 3)),
+                "added has shape (2, 3); it should be (2, 1, 3)",
+            ),
+            "rows": (
+                lambda layer, d: layer.forward(d.floats(2, 4, 3), looking(d, 2, 1, 5), d.floats(2, 1, 3)),
+                "weights has shape (2, 1, 5); it should be (2, K, 4)",
+            ),
+        },
+        torch="torch.baddbmm(x[0], x[1].mT, x[2])",
+        timed=lambda d: (
+            layers.MemoryAdd(),
+            [d.floats(16, 128, 20), looking(d, 16, 1, 128), d.floats(16, 1, 20)],
+        ),
     ),
     Entry(
         layers.LayerNorm,

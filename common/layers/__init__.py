@@ -28,6 +28,15 @@ from common.layers.loss import (
     SoftmaxWithLoss,
 )
 from common.layers.make import Make
+from common.layers.memory import (
+    CircularShift,
+    ContentAddressing,
+    InterpolationGate,
+    MemoryAdd,
+    MemoryErase,
+    MemoryRead,
+    Sharpening,
+)
 from common.layers.normalization import BatchNorm, LayerNorm
 from common.layers.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from common.layers.position import PositionalEncoding
@@ -47,6 +56,8 @@ __all__ = [
     "AveragePooling",
     "BatchNorm",
     "Bidirectional",
+    "CircularShift",
+    "ContentAddressing",
     "Convolution",
     "Dropout",
     "Embedding",
@@ -54,6 +65,7 @@ __all__ = [
     "GRUCell",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
+    "InterpolationGate",
     "LSTMCell",
     "Layer",
     "LayerNorm",
@@ -62,6 +74,9 @@ __all__ = [
     "MaxPooling",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MemoryAdd",
+    "MemoryErase",
+    "MemoryRead",
     "Model",
     "MultiHeadAttention",
     "PositionalEncoding",
@@ -70,6 +85,7 @@ __all__ = [
     "ReLU",
     "ResidualBlock",
     "Sequential",
+    "Sharpening",
     "Sigmoid",
     "SigmoidWithLoss",
     "Softmax",

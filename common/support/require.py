@@ -82,6 +82,20 @@ def require_matrix(name: str, x: Array) -> None:
         raise ValueError(f"{name} has shape {x.shape}; it should be a matrix, with two axes.")
 
 
+def require_at_least(name: str, x: Array, least: float, most: float | None = None) -> None:
+    """Raise ValueError unless no number of ``x`` is below ``least``, nor above ``most`` if that is given."""
+    low, high = float(x.min()), float(x.max())
+    if not (low >= least and (most is None or high <= most)):
+        wanted = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise ValueError(f"{name} holds numbers from {low:.4g} to {high:.4g}; they should be {wanted}.")
+
+
+def require_some_in_each_row(name: str, x: Array, why: str) -> None:
+    """Raise ValueError if a row of ``x``, along its last axis, is all zeros."""
+    if not bool((x != 0).any(axis=-1).all()):
+        raise ValueError(f"{name} has a row of zeros; each should hold another number, {why}.")
+
+
 def require_ids(name: str, ids: Array, size: int) -> None:
     """Raise unless ``ids`` holds whole numbers from 0 to ``size - 1``."""
     require_array(name, ids)

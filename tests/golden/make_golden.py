@@ -82,6 +82,31 @@ def look(scale, queries, hs, mask=None):
     return F.scaled_dot_product_attention(queries, hs, hs, attn_mask=mask, scale=scale)
 
 
+def content_addressing(epsilon, memory, keys, strength):
+    """The likeness of each key (N, K, W) to each row (N, R, W), through a softmax."""
+    lengths = [torch.sqrt(u.square().sum(-1) + epsilon) for u in (keys, memory)]
+    cosines = torch.einsum("nkw,nrw->nkr", keys, memory) / torch.einsum("nk,nr->nkr", *lengths)
+    return torch.softmax(strength[..., None] * cosines, dim=-1)
+
+
+def circular_shift(weights, shifts):
+    """Rolled by each number of rows, and added up with the shares ``shifts`` (N, K, S)."""
+    S = shifts.shape[-1]
+    return sum(shifts[..., s, None] * weights.roll(s - S // 2, dims=-1) for s in range(S))
+
+
+def sharpened(weights, gamma):
+    """To a power, and to the sum 1 again."""
+    return F.normalize(weights ** gamma[..., None], p=1, dim=-1)
+
+
+def erased_memory(memory, weights, erased):
+    """One head after the other takes its part away."""
+    for k in range(weights.shape[1]):
+        memory = memory - memory * torch.einsum("nr,nw->nrw", weights[:, k], erased[:, k])
+    return memory
+
+
 def clocks(T, D, base):
     """Sines and cosines of the positions, as complex numbers of size 1."""
     frequencies = base ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)

@@ -9,8 +9,8 @@ word ids, cut into N strands that are read side by side, T words at a time:
 
 Row 0 of block 1 goes on where row 0 of block 0 ended, so a stateful layer can hand its state from block to
 block. Gradients stop at the block's edge: that is truncated backpropagation through time [Williams1990]_.
-Batches that have different shapes are ``Prepared`` beforehand. Texts of different lengths are read
-``ByLength``, beside others that are about as long.
+Batches that have different shapes are ``Prepared`` beforehand. Examples that are made up without end are
+``Drawn``. Texts of different lengths are read ``ByLength``, beside others that are about as long.
 """
 
 from __future__ import annotations
@@ -112,6 +112,34 @@ class Augmented(Shuffled):
 
     def about(self) -> dict[str, Any]:
         return super().about() | {"change": getattr(self.change, "__qualname__", repr(self.change))}
+
+
+class Drawn(Batches):
+    """Batches that are drawn when they are asked for: examples of which there is no end, none seen twice.
+
+    Parameters
+    ----------
+    draw : function
+        Takes a numpy.random.Generator, and returns what ``model.forward`` takes.
+    number : int
+        So many batches are an epoch.
+    """
+
+    def __init__(self, draw: Callable[[np.random.Generator], tuple[Array, ...]], number: int) -> None:
+        require_count("number", number)
+        self.draw, self.number = draw, int(number)
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        return tuple(xp.asarray(a) for a in self.draw(np.random.default_rng(self.seeds[i])))
+
+    def begin_epoch(self, model: Layer, rng: np.random.Generator) -> None:
+        self.seeds = rng.integers(2**63, size=len(self))  # one for each: it does not matter who asks first
+
+    def about(self) -> dict[str, Any]:
+        return {"number": self.number, "draw": getattr(self.draw, "__qualname__", repr(self.draw))}
 
 
 class InOrder(Batches):

@@ -22,6 +22,7 @@ from common.datasets.series import (
     mackey_glass_onwards,
     noisy_sine,
 )
+from common.datasets.tasks import copy_task, recall_task, repeat_copy_task
 from common.datasets.tatoeba import load_tatoeba
 from common.datasets.treebank import load_ptb
 
@@ -40,6 +41,7 @@ __all__ = [
     "Verse",
     "adding_problem",
     "additions",
+    "copy_task",
     "damped_pendulum",
     "dates",
     "leak",
@@ -59,6 +61,8 @@ __all__ = [
     "mackey_glass",
     "mackey_glass_onwards",
     "noisy_sine",
+    "recall_task",
+    "repeat_copy_task",
     "review_texts",
     "shifted",
     "warped",

@@ -8,7 +8,7 @@ from common.datasets.augmentation import Distortion, shifted, warped
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
 from common.datasets.entities import Gazetteer, SilverSentences, load_marked, load_silver, load_wikigold
 from common.datasets.files import DATA, DataError
-from common.datasets.images import Images, Split, load_mnist
+from common.datasets.images import Images, Scenes, Split, draw_scenes, load_mnist
 from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
 from common.datasets.reviews import Reviews, load_reviews, review_texts
 from common.datasets.series import (
@@ -33,6 +33,7 @@ __all__ = [
     "Gazetteer",
     "Images",
     "Reviews",
+    "Scenes",
     "Sentences",
     "Series",
     "SilverSentences",
@@ -44,6 +45,7 @@ __all__ = [
     "copy_task",
     "damped_pendulum",
     "dates",
+    "draw_scenes",
     "leak",
     "load_addition",
     "load_bible_pairs",

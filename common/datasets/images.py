@@ -1,4 +1,4 @@
-"""Pictures of handwritten digits."""
+"""Pictures: handwritten digits, and scenes that are drawn, each with a sentence that can be checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 from common.backend import FLOAT, DType
 from common.datasets.files import cache, read
 from common.support.files import write_in_one_step
+from common.support.require import require_count, require_generator
 
 HEIGHT = WIDTH = 28
 
@@ -136,3 +138,196 @@ def _unpacked(packed: BinaryIO) -> np.ndarray:
             labels[start : start + count] = np.frombuffer(stream.read(count * 8), "<i8")
             start += count
     return numbers
+
+
+# ---- scenes
+
+SIDE = 32
+"""Height and width of a scene."""
+
+COLORS = {"red": (230, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 230), "yellow": (240, 210, 40)}
+SHAPES = ("circle", "square", "triangle", "cross")
+Kind = tuple[str, str]
+"""A colour and a shape."""
+KINDS: tuple[Kind, ...] = tuple(itertools.product(COLORS, SHAPES))
+"""All that a scene can hold: 16 kinds of things."""
+RELATIONS = {"above": (-1, 0), "below": (1, 0), "left of": (0, -1), "right of": (0, 1)}
+"""Where the thing that is named first lies, seen from the other: rows and columns."""
+
+CENTERS = (4, 15, 26)
+"""Where things stand, in three rows and three columns, or a pixel further on: they never touch."""
+
+
+class Thing(NamedTuple):
+    """One thing in a scene.
+
+    Parameters
+    ----------
+    color, shape : str
+    row, column : int
+        Of its center, in pixels.
+    size : int
+        How far it reaches from there.
+    light : float
+        What its colour is multiplied with, up to 1.
+    """
+
+    color: str
+    shape: str
+    row: int
+    column: int
+    size: int = 4
+    light: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        """Its colour and shape."""
+        return self.color, self.shape
+
+    def place(self) -> np.ndarray:
+        """Which pixels it covers, (32, 32) booleans."""
+        rows, columns = np.mgrid[:SIDE, :SIDE]
+        down, right = rows - self.row, np.abs(columns - self.column)
+        inside = np.maximum(np.abs(down), right) <= self.size
+        if self.shape == "circle":
+            return down**2 + right**2 <= (self.size + 0.3) ** 2
+        if self.shape == "triangle":
+            return inside & (2 * right <= down + self.size)
+        if self.shape == "cross":
+            return inside & (np.minimum(np.abs(down), right) <= 1)
+        return inside
+
+    def __str__(self) -> str:
+        return f"a {self.color} {self.shape}"
+
+
+Scene = tuple[Thing, ...]
+"""The things in a picture, the one that a caption begins with first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """N drawn pictures, what is in them, and a sentence about each.
+
+    Attributes
+    ----------
+    things : tuple of Scene
+    captions : tuple of str
+        *a red circle*, *a red circle above a blue square*, or *a red circle above a blue square and left of a
+        green cross*: what is named first is above the one, and left of the other.
+    pixels : numpy.ndarray
+        uint8, shape (N, 3, 32, 32): red, green and blue, on black.
+    """
+
+    things: tuple[Scene, ...]
+    captions: tuple[str, ...]
+    pixels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.things)
+
+    def __repr__(self) -> str:
+        return f"Scenes({len(self):,} of {SIDE} x {SIDE})"
+
+    def planes(self, *, dtype: DType = FLOAT) -> np.ndarray:
+        """The pictures as numbers from 0 to 1, shape (N, 3, 32, 32)."""
+        return np.divide(self.pixels, 255, dtype=dtype)
+
+
+def draw_scenes(
+    rng: np.random.Generator,
+    N: int,
+    most: int = 3,
+    kinds: Sequence[Kind] = KINDS,
+    including: Sequence[Kind] | None = None,
+) -> Scenes:
+    """Draw scenes of one to ``most`` things, all of different kinds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    N : int
+    most : int
+        From 1 to 3.
+    kinds : sequence of (colour, shape)
+        What there may be. Leave some out, and a network never sees them.
+    including : sequence of (colour, shape), optional
+        One thing of each scene is one of these, though they may not stand in ``kinds``: for a test of what
+        was left out.
+
+    Returns
+    -------
+    Scenes
+    """
+    require_generator("rng", rng)
+    require_count("N", N)
+    require_count("most", most)
+    for name, given in (("kinds", kinds), ("including", including or ())):
+        unknown = [kind for kind in given if tuple(kind) not in KINDS]
+        if unknown:
+            raise ValueError(
+                f"{name} has {unknown[0]!r}; it should be pairs of a colour and a shape of KINDS."
+            )
+    if most > 3 or len(kinds) < most:
+        raise ValueError(f"most is {most}; it should be at most 3, and at most the {len(kinds)} kinds.")
+    scenes = tuple(_draw_scene(rng, most, kinds, including) for _ in range(N))
+    return Scenes(scenes, tuple(map(caption, scenes)), np.stack([render(scene) for scene in scenes]))
+
+
+def _draw_scene(
+    rng: np.random.Generator, most: int, kinds: Sequence[Kind], including: Sequence[Kind] | None
+) -> Scene:
+    """One scene: the first thing anywhere, the others in its row or its column."""
+    chosen = [tuple(kinds[i]) for i in rng.permutation(len(kinds))[: rng.integers(1, most, endpoint=True)]]
+    if including is not None and not set(chosen) & set(map(tuple, including)):
+        chosen[rng.integers(len(chosen))] = tuple(including[rng.integers(len(including))])
+    row, column = rng.integers(0, 3, 2).tolist()
+    free = [cell for cell in np.ndindex(3, 3) if (cell[0] == row) != (cell[1] == column)]
+    cells = [(row, column), *(free[i] for i in rng.permutation(len(free)))]
+    return tuple(
+        Thing(
+            *kind,
+            row=CENTERS[cell[0]] + int(rng.integers(2)),
+            column=CENTERS[cell[1]] + int(rng.integers(2)),
+            size=int(rng.integers(3, 5)),
+            light=float(rng.uniform(0.7, 1)),
+        )
+        for kind, cell in zip(chosen, cells)
+    )
+
+
+def render(scene: Scene) -> np.ndarray:
+    """A scene as pixels, uint8 (3, 32, 32)."""
+    pixels = np.zeros((3, SIDE, SIDE), dtype=np.uint8)
+    for thing in scene:
+        color = np.array(COLORS[thing.color]) * thing.light
+        pixels[:, thing.place()] = color.astype(np.uint8)[:, None]
+    return pixels
+
+
+def relation(one: Thing, other: Thing) -> str:
+    """How ``one`` lies, seen from ``other``: by rows or by columns, whichever are farther apart.
+
+    >>> relation(Thing("red", "circle", 5, 5), Thing("blue", "square", 16, 6))
+    'above'
+    """
+    down, right = one.row - other.row, one.column - other.column
+    if abs(down) > abs(right):
+        return "above" if down < 0 else "below"
+    return "left of" if right < 0 else "right of"
+
+
+def caption(scene: Scene) -> str:
+    """What is there, the first thing first."""
+    first, *others = scene
+    said = " and ".join(f"{relation(first, other)} {other}" for other in others)
+    return f"{first} {said}" if said else str(first)
+
+
+def holds(sentence: str, scene: Scene) -> bool:
+    """Whether a sentence is a caption of this scene: each thing named once, and each relation right.
+
+    Every scene has several such sentences: it may begin with another thing, or name two in another order.
+    What is no sentence of this kind is wrong.
+    """
+    return any(caption(order) == sentence for order in itertools.permutations(scene))

@@ -46,7 +46,7 @@ from runs import leave_if_stopped
 RESULTS = "memory"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "memory"
 EVERY = 100  # steps between two measurements
-RATES, CHOOSE_SEEDS = (0.001, 0.003, 0.01), (101, 102)
+RATES, CHOOSE_SEEDS = (0.003, 0.01, 0.03), (101, 102)
 TRAINING = {"batch_size": 16, "max_grad_norm": 1.0}
 
 # A size is a length; a length and how many times; or how many items. Those that are trained on lie between

@@ -140,9 +140,9 @@ def test_the_float_type_is_kept(dtype):
 
 
 def test_the_number_of_weights():
-    # Bits and a mark, and what one head has read; the reader's and the writer's orders; bits.
-    assert count_parameters(memory_machine(9, 8, rng())) == 30 * 100 + 101 * 92 + 121 * 8 == 13_260
-    assert count_parameters(memory_machine(5, 4, rng(), H=64, rows=16, width=8)) == 4_048
+    # Bits and two marks, and what one head has read; the reader's and the writer's orders; bits.
+    assert count_parameters(memory_machine(10, 8, rng())) == 31 * 100 + 101 * 92 + 121 * 8 == 13_360
+    assert count_parameters(memory_machine(6, 4, rng(), H=64, rows=16, width=8)) == 4_112
 
 
 def test_the_weights_of_all_steps_are_one():
@@ -174,8 +174,8 @@ def test_the_tape():
 def test_it_learns_to_copy_two_rows_and_the_lstm_fits_the_same_interface():
     draw = rng(1)
     for model, lr in (
-        (memory_machine(3, 2, rng(2), H=20, rows=4, width=4), 0.01),
-        (lstm_machine(3, 2, rng(), H=20), 0.01),
+        (memory_machine(4, 2, rng(2), H=20, rows=4, width=4), 0.01),
+        (lstm_machine(4, 2, rng(), H=20), 0.01),
     ):
         optimizer = Adam(lr)
         first = judge(model, *copy_task(rng(9), 50, 2, bits=2))
@@ -212,9 +212,9 @@ def test_who_guesses_pays_one_bit_for_each():
 
 def test_only_what_is_asked_for_counts():
     x, t, mask = copy_task(rng(), 10, 3, bits=4)
-    model = lstm_machine(5, 4, rng(), H=3)
+    model = lstm_machine(6, 4, rng(), H=3)
     other = t.copy()
-    other[:, :4] = 1 - other[:, :4]
+    other[:, :5] = 1 - other[:, :5]
     assert float(model.forward(x, t, mask)) == float(model.forward(x, other, mask))
     assert judge(model, x, t, mask) == judge(model, x, other, mask)
 
@@ -225,27 +225,29 @@ def test_only_what_is_asked_for_counts():
 @given(SEEDS, SMALL, SMALL, SMALL)
 def test_copy(seed, N, length, bits):
     x, t, mask = copy_task(rng(seed), N, length, bits)
-    assert x.shape == (N, 2 * length + 1, bits + 1) and t.shape == (N, 2 * length + 1, bits)
-    assert np.array_equal(x[:, :length, :bits], t[:, length + 1 :])
-    assert x[:, :, bits].tolist() == [[0] * length + [1] + [0] * length] * N
-    assert not x[:, length + 1 :].any() and not t[:, : length + 1].any()
-    assert mask.tolist() == [[False] * (length + 1) + [True] * length] * N
+    assert x.shape == (N, 2 * length + 2, bits + 2) and t.shape == (N, 2 * length + 2, bits)
+    assert np.array_equal(x[:, 1 : length + 1, :bits], t[:, length + 2 :])
+    assert x[:, :, bits].tolist() == [[1] + [0] * (2 * length + 1)] * N
+    assert x[:, :, bits + 1].tolist() == [[0] * (length + 1) + [1] + [0] * length] * N
+    assert not x[:, length + 2 :].any() and not t[:, : length + 2].any()
+    assert mask.tolist() == [[False] * (length + 2) + [True] * length] * N
 
 
 @given(SEEDS, SMALL, SMALL, SMALL, SMALL)
 def test_repeat_copy(seed, N, length, repeats, bits):
     x, t, mask = repeat_copy_task(rng(seed), N, length, repeats, bits)
-    begin = length + 1
+    begin = length + 2
     for n, i in np.ndindex(N, repeats):
         said = t[n, begin + i * length : begin + (i + 1) * length]
-        assert np.array_equal(said[:, :bits], x[n, :length, :bits]) and not said[:, bits].any()
+        assert np.array_equal(said[:, :bits], x[n, 1 : length + 1, :bits]) and not said[:, bits].any()
     assert t[:, -1].tolist() == [[0] * bits + [1]] * N and not x[:, begin:].any()
     assert mask.sum(axis=1).tolist() == [length * repeats + 1] * N and mask[:, begin:].all()
-    assert (x[:, length, bits] == 1).all() and not x[:, :length, bits:].any()
+    assert (x[:, length + 1, bits + 1] == 1).all() and (x[:, 0, bits] == 1).all()
+    assert not x[:, 1 : length + 1, bits:].any()
 
 
 def test_the_number_of_repeats_is_scaled():
-    told = [float(repeat_copy_task(rng(), 1, 2, repeats)[0][0, 2, 9]) for repeats in range(1, 11)]
+    told = [float(repeat_copy_task(rng(), 1, 2, repeats)[0][0, 3, 10]) for repeats in range(1, 11)]
     assert np.mean(told) == pytest.approx(0, abs=1e-6) and np.std(told) == pytest.approx(1, rel=1e-6)
     assert all(np.diff(told) > 0)
 
@@ -286,7 +288,7 @@ def test_drawn_batches_can_be_asked_for_in_any_order_and_come_back_after_a_resum
     assert len({x.tobytes() for x, _, _ in forth}) == 5 and batches.about()["number"] == 5
 
     def trained(path, stop):
-        model = memory_machine(3, 2, rng(1), H=8, rows=4, width=3)
+        model = memory_machine(4, 2, rng(1), H=8, rows=4, width=3)
         trainer = Trainer(model, Adam(0.01), rng(2), max_grad_norm=10)
         for epochs in stop:
             trainer = Trainer(model, Adam(0.01), rng(2), max_grad_norm=10)

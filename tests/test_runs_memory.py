@@ -38,7 +38,7 @@ def run(monkeypatch, words):
 def test_a_rate_is_chosen_and_trained_with(monkeypatch, kept, capsys):
     run(monkeypatch, "choose small copy machine lstm")
     chosen = kept["choose small copy"]
-    assert set(chosen) == {"machine", "lstm"} and set(chosen["lstm"]["costs"]) == {"0.001", "0.003", "0.01"}
+    assert set(chosen) == {"machine", "lstm"} and set(chosen["lstm"]["costs"]) == {"0.003", "0.01", "0.03"}
     assert min(chosen["lstm"]["costs"], key=lambda lr: sum(chosen["lstm"]["costs"][lr])) == str(
         chosen["lstm"]["lr"]
     )
@@ -113,4 +113,4 @@ def test_the_full_scale_is_that_of_the_paper():
     model = memory.build("full", "copy", "machine", np.random.default_rng(0))
     assert (model.body.rows, model.body.width, model.body.heads) == (128, 20, 1)
     sizes = {len(memory.drawing("full", "copy")(np.random.default_rng(i))[0][0]) for i in range(200)}
-    assert sizes == {2 * length + 1 for length in range(1, 21)}
+    assert sizes == {2 * length + 2 for length in range(1, 21)}

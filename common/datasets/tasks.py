@@ -1,8 +1,8 @@
 """Tasks that ask for a memory: what was shown has to be said again, in one order or another [Graves2014]_.
 
-All are sequences of bits. First comes what is to be remembered, then a mark on a channel of its own, and
-then only zeros: now the network has to answer. Each call makes N examples of one size, so that nothing is
-padded.
+All are sequences of bits. First comes what is to be remembered, between two marks, each on a channel of its
+own, and then only zeros: now the network has to answer. (The first mark is ours; it says where the beginning
+is.) Each call makes N examples of one size, so that nothing is padded.
 
 A function returns three arrays: what goes in, ``x`` (N, T, D); what should come out, ``t`` (N, T, O), zeros
 and ones; and ``mask`` (N, T), True where an answer is asked for.
@@ -24,18 +24,17 @@ BitTask = tuple[np.ndarray, np.ndarray, np.ndarray]
 def copy_task(
     rng: np.random.Generator, N: int, length: int, bits: int = 8, *, dtype: DType = FLOAT
 ) -> BitTask:
-    """Say it again: ``length`` rows of bits, a mark, and the same rows.
+    """Say it again: ``length`` rows of bits between two marks, and then the same rows.
 
-    ``x`` is (N, 2 length + 1, bits + 1): the last channel is for the mark. ``t`` has ``bits`` numbers.
+    ``x`` is (N, 2 length + 2, bits + 2): the last two channels are for the marks. ``t`` has ``bits`` numbers.
     """
     require_generator("rng", rng)
     require_counts(N=N, length=length, bits=bits)
     rows = rng.integers(0, 2, (N, length, bits))
-    x, t, mask = _blank(N, 2 * length + 1, bits + 1, bits, dtype)
-    x[:, :length, :bits] = rows
-    x[:, length, bits] = 1
-    t[:, length + 1 :] = rows
-    mask[:, length + 1 :] = True
+    x, t, mask = _blank(N, 2 * length + 2, bits + 2, bits, dtype)
+    _show(x, rows)
+    t[:, length + 2 :] = rows
+    mask[:, length + 2 :] = True
     return x, t, mask
 
 
@@ -51,24 +50,23 @@ def repeat_copy_task(
 ) -> BitTask:
     """Say it so many times, and then that it is over.
 
-    The mark is a number now, how many times, on a channel of its own: minus the mean, and divided by the
-    standard deviation, of the numbers from 1 to ``most``. At the end of the answer one more bit is to be set,
-    the last channel of ``t``.
+    With the second mark comes a number, how many times, on a channel of its own: minus the mean, and divided
+    by the standard deviation, of the numbers from 1 to ``most``. At the end of the answer one more bit is to
+    be set, the last channel of ``t``.
 
-    ``x`` is (N, length + length repeats + 2, bits + 2): the channels are the bits, the mark, and its number.
+    ``x`` is (N, length + length repeats + 3, bits + 3): the channels are the bits, the marks, and the number.
     ``t`` has ``bits + 1`` numbers.
     """
     require_generator("rng", rng)
     require_counts(N=N, length=length, repeats=repeats, bits=bits, most=most)
     rows = rng.integers(0, 2, (N, length, bits))
-    x, t, mask = _blank(N, length * (repeats + 1) + 2, bits + 2, bits + 1, dtype)
-    x[:, :length, :bits] = rows
-    x[:, length, bits] = 1
+    x, t, mask = _blank(N, length * (repeats + 1) + 3, bits + 3, bits + 1, dtype)
+    _show(x, rows)
     numbers = np.arange(1, most + 1)
-    x[:, length, bits + 1] = (repeats - numbers.mean()) / (numbers.std() or 1)
-    t[:, length + 1 : -1, :bits] = np.tile(rows, (1, repeats, 1))
+    x[:, length + 1, bits + 2] = (repeats - numbers.mean()) / (numbers.std() or 1)
+    t[:, length + 2 : -1, :bits] = np.tile(rows, (1, repeats, 1))
     t[:, -1, bits] = 1
-    mask[:, length + 1 :] = True
+    mask[:, length + 2 :] = True
     return x, t, mask
 
 
@@ -112,6 +110,13 @@ def _blank(N: int, T: int, D: int, outputs: int, dtype: DType) -> BitTask:
         np.zeros((N, T, outputs), dtype=int),
         np.zeros((N, T), dtype=bool),
     )
+
+
+def _show(x: np.ndarray, rows: np.ndarray) -> None:
+    """Write rows (N, length, bits) into what goes in, from its beginning, with a mark before and behind."""
+    _, length, bits = rows.shape
+    x[:, 0, bits] = x[:, length + 1, bits + 1] = 1
+    x[:, 1 : length + 1, :bits] = rows
 
 
 def _distinct(rng: np.random.Generator, N: int, items: int, bits: int) -> np.ndarray:

@@ -7,14 +7,14 @@
 
 The words are a scale, a task (copy, repeat, recall) and models: ``machine``, a Neural Turing Machine whose
 controller is feed-forward, ``machine-lstm``, whose controller is an LSTM, and ``lstm``, which has no memory
-but its state. ``choose`` trains with each learning rate and two seeds, for half of the steps, and keeps the
+but its state. ``choose`` trains with each learning rate and two seeds, for a part of the steps, and keeps the
 rate with the lowest cost at the largest size that is trained on. With seeds behind it, a model is trained at
 that rate, with each seed, and measured at this size and at larger ones, which it has never seen. A seed that
 fails is recorded as any other. All add what they measured to data/results/memory.json.
 
 The small scale takes about ten seconds of a core for a machine and a seed. The full scale is that of the
 paper [Graves2014]_: rows of 8 bits, up to 20 of them, a memory of 128 rows of 20 numbers, measured at up to
-120; a seed may take an hour.
+120; a machine takes about 20 minutes for a seed.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints are in data/cache/memory, and so are the weights at the end of each run.
@@ -46,7 +46,8 @@ from runs import leave_if_stopped
 RESULTS = "memory"
 KEPT = Path(__file__).resolve().parent.parent / "data" / "cache" / "memory"
 EVERY = 100  # steps between two measurements
-RATES, CHOOSE_SEEDS = (0.003, 0.01, 0.03), (101, 102)
+RATES = {"small": (0.003, 0.01, 0.03, 0.1), "full": (0.0003, 0.001, 0.003, 0.01)}
+CHOOSE_SEEDS, CHOOSE_SHARE = (101, 102), {"small": 2, "full": 10}  # one step in so many
 TRAINING = {"batch_size": 16, "max_grad_norm": 1.0}
 
 # A size is a length; a length and how many times; or how many items. Those that are trained on lie between
@@ -153,7 +154,7 @@ def train(scale: str, task: str, model: str, lr: float, steps: int, seed: int) -
     tests = {}
     for size in settings["tests"]:
         new = example(scale, task, np.random.default_rng([seed, 2]), TESTED, size)
-        tests[" x ".join(map(str, size))] = asdict(judge(learner, *new)) | {
+        tests[" x ".join(map(str, size))] = asdict(judge(learner, *new, batch_size=20)) | {
             "bits": int(new[2][0].sum() * new[1].shape[2])
         }
     return {
@@ -172,12 +173,12 @@ def train(scale: str, task: str, model: str, lr: float, steps: int, seed: int) -
 
 def choose(scale: str, task: str, model: str) -> None:
     """Try each learning rate; the one whose two seeds have the lowest mean cost is kept."""
-    steps, costs = STEPS[scale][task] // 2, {}
-    for lr in RATES:
+    steps, costs = STEPS[scale][task] // CHOOSE_SHARE[scale], {}
+    for lr in RATES[scale]:
         runs = [train(scale, task, model, lr, steps, seed) for seed in CHOOSE_SEEDS]
         last = [float("inf") if run["failed"] else run["cost"][-1] for run in runs]
         costs[lr] = [min(cost, 1e9) for cost in last]  # JSON knows no infinity
-    best = min(RATES, key=lambda lr: sum(costs[lr]))
+    best = min(RATES[scale], key=lambda lr: sum(costs[lr]))
     command = f"python -m runs.memory choose {scale} {task} {model}"
     result = {"lr": best, "steps": steps, "costs": {str(lr): cost for lr, cost in costs.items()}}
     record_run(RESULTS, f"choose {scale} {task}", model, result=result, seed=CHOOSE_SEEDS[0], command=command)

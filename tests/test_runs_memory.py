@@ -38,7 +38,12 @@ def run(monkeypatch, words):
 def test_a_rate_is_chosen_and_trained_with(monkeypatch, kept, capsys):
     run(monkeypatch, "choose small copy machine lstm")
     chosen = kept["choose small copy"]
-    assert set(chosen) == {"machine", "lstm"} and set(chosen["lstm"]["costs"]) == {"0.003", "0.01", "0.03"}
+    assert set(chosen) == {"machine", "lstm"} and set(chosen["lstm"]["costs"]) == {
+        "0.003",
+        "0.01",
+        "0.03",
+        "0.1",
+    }
     assert min(chosen["lstm"]["costs"], key=lambda lr: sum(chosen["lstm"]["costs"][lr])) == str(
         chosen["lstm"]["lr"]
     )

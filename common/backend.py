@@ -58,3 +58,13 @@ xp: ModuleType = choose_array_module(os.environ.get("BOOK_DEVICE", "").strip() o
 def to_numpy(array: Array | Sequence[Any]) -> np.ndarray:
     """Copy an array to the processor's memory, for plotting or saving; a NumPy array is returned as it is."""
     return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def as_floats(numbers: Sequence[Array]) -> list[float]:
+    """Arrays of no axis as numbers of Python.
+
+    From a GPU they come in one copy: each copy waits until all that was asked for before is computed.
+    """
+    if xp is np:
+        return [float(number) for number in numbers]
+    return to_numpy(xp.stack(numbers)).tolist() if numbers else []

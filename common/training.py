@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from common import checkpoints
-from common.backend import Array, xp
+from common.backend import Array, as_floats, xp
 from common.batches import Batches
 from common.layers.base import Layer, unique_parameters, walk
 from common.optimizers import Optimizer
@@ -29,16 +29,16 @@ def gradient_norm(grads: list[Array | RowGradient]) -> float:
     """Length of all gradients laid end to end; NaN or infinity only if one of the numbers is."""
     parts = [grad.values if isinstance(grad, RowGradient) else grad for grad in grads]
     with np.errstate(all="ignore"):
-        total = math.fsum(float(xp.vdot(part, part)) for part in parts)
+        total = math.fsum(as_floats([xp.vdot(part, part) for part in parts]))
         if math.isfinite(total):
             return math.sqrt(total)
         # Either a number is not finite, or only its square is not: find out on a smaller scale.
-        largest = [float(xp.abs(part).max()) for part in parts if part.size]
+        largest = as_floats([xp.abs(part).max() for part in parts if part.size])
         if not all(math.isfinite(number) for number in largest):
             return math.nan if any(math.isnan(number) for number in largest) else math.inf
         unit = max(largest)
         scaled = [part.astype(np.float64) / unit for part in parts]
-        return unit * math.sqrt(math.fsum(float(xp.vdot(part, part)) for part in scaled))
+        return unit * math.sqrt(math.fsum(as_floats([xp.vdot(part, part) for part in scaled])))
 
 
 def clip_gradients(grads: list[Array | RowGradient], max_norm: float) -> float:

@@ -29,8 +29,9 @@ from common.support.require import require_float, require_shape
 Sizes = int | Sequence[int]
 """One whole number for all axes of the grid, or one for each."""
 
-STRIP = 1 << 19
-"""About so many numbers are laid out as columns at a time: two megabytes."""
+STRIP = 1 << (19 if xp is np else 26)
+"""About so many numbers are laid out as columns at a time: two megabytes, which a core's cache can hold. A
+GPU is only busy when it gets much at once: there, a quarter of a gigabyte."""
 
 
 class Convolution(Layer):
@@ -245,11 +246,18 @@ def inside(grid: Sequence[int], padding: Sequence[int]) -> Any:
 
 
 def windows(grids: Array, size: Sequence[int], stride: Sequence[int]) -> Array:
-    """All windows of ``grids`` (C, H, W, N), as a view (C, kh, kw, H', W', N): nothing is copied."""
-    axes = tuple(range(1, 1 + len(size)))
-    view = xp.lib.stride_tricks.sliding_window_view(grids, tuple(size), axes)  # (C, H', W', N, kh, kw)
-    view = view[(slice(None), *(slice(None, None, s) for s in stride))]
-    return xp.moveaxis(view, tuple(range(-len(size), 0)), axes)
+    """All windows of ``grids`` (C, H, W, N), as a view (C, kh, kw, H', W', N): nothing is copied.
+
+    One step along kh is one along H, and one along H' is ``stride`` of them. (``sliding_window_view`` would
+    do as much; CuPy's copies the sizes to the GPU and back.)
+    """
+    C, *grid, N = grids.shape
+    of_channel, *of_place, of_example = grids.strides
+    counts = ((n - k) // s + 1 for n, k, s in zip(grid, size, stride))
+    steps = (s * bytes_apart for s, bytes_apart in zip(stride, of_place))
+    return xp.lib.stride_tricks.as_strided(
+        grids, (C, *size, *counts, N), (of_channel, *of_place, *steps, of_example)
+    )
 
 
 def strips(seen: Array) -> list[slice]:

@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from common.backend import Array, xp
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -46,6 +48,8 @@ SHARING = Lock()
 @cache
 def libraries() -> ThreadpoolController:
     """What multiplies matrices for NumPy, and can be told on how many threads."""
+    from threadpoolctl import ThreadpoolController  # here: on a GPU nobody asks, and it need not be installed
+
     return ThreadpoolController()
 
 

@@ -7,6 +7,8 @@ zero, and writing 29,500 rows of zeros costs more than all the rest of the step.
 
 from __future__ import annotations
 
+import numpy as np
+
 from common.backend import Array, xp
 
 
@@ -35,14 +37,15 @@ class RowGradient:
         """Add up what came back for each row: ``ids`` (n,) were looked up, ``dout`` (n, D) came back.
 
         A row that was looked up twice went to two places, so its gradients are added. Sorting brings
-        equal ids side by side; ``reduceat`` then sums each run of them.
+        equal ids side by side; each run of them is then one sum.
         """
         if len(ids) == 0:
             return cls(ids, dout, shape)
         order = xp.argsort(ids, kind="stable")
         ordered = ids[order]
-        starts = xp.flatnonzero(xp.concatenate([xp.ones(1, dtype=bool), ordered[1:] != ordered[:-1]]))
-        return cls(ordered[starts], xp.add.reduceat(dout[order], starts, axis=0), shape)
+        first = xp.concatenate([xp.ones(1, dtype=bool), ordered[1:] != ordered[:-1]])
+        starts = xp.flatnonzero(first)
+        return cls(ordered[starts], sums_of_runs(dout[order], first, starts), shape)
 
     def dense(self) -> Array:
         """The same gradient as an ordinary ``(V, D)`` array, zeros included."""
@@ -70,3 +73,17 @@ class RowGradient:
 
     def __repr__(self) -> str:
         return f"RowGradient({len(self.rows)} of {self.shape[0]} rows, D={self.shape[1]})"
+
+
+def sums_of_runs(rows: Array, first: Array, starts: Array) -> Array:
+    """The sum of each run of ``rows`` (n, D). ``first`` (n,) is True where one begins: at ``starts``.
+
+    NumPy adds up each run by itself. CuPy's ``reduceat`` takes differences of one running sum over all rows,
+    so that a single large row would cost those after it their digits; there each row is added to its sum.
+    """
+    if xp is np:
+        sums: Array = np.add.reduceat(rows, starts, axis=0)
+        return sums
+    sums = xp.zeros((len(starts), rows.shape[1]), dtype=rows.dtype)
+    xp.add.at(sums, xp.cumsum(first) - 1, rows)
+    return sums

@@ -2,14 +2,18 @@
 refuses.
 
 CuPy arrays live in the GPU's memory. They never turn into NumPy arrays by themselves, do not mix with them,
-and give 0-d arrays where NumPy gives numbers. Code that runs on this stand-in has at least none of the
-mistakes that these differences bring to light. Found by ``import cupy`` when this folder's parent is on the
-path.
+and give 0-d arrays where NumPy gives numbers. Several thousand threads work at once, so that what is written
+must not lie across what is read. Options that CuPy's functions lack are refused, and a running sum stands for
+``reduceat``, as there. Code that runs on this stand-in has at least none of the mistakes that these
+differences bring to light. Found by ``import cupy`` when this folder's parent is on the path.
+
+``copies`` counts what comes back to the processor: on a GPU each such copy waits for all that was asked for.
 """
 
 import numpy as _np
 
 __version__ = "stand-in"
+copies = 0
 _REFUSED = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`."
 # What a NumPy module has and CuPy lacks, as far as a layer might be tempted to use it.
 _LACKING = {"errstate", "seterr", "nditer", "ndindex", "insert", "rec", "ma", "testing", "random"}
@@ -47,6 +51,13 @@ _METHODS = {
 _PLAIN = {"dtype", "itemsize", "nbytes", "ndim", "shape", "size", "strides", "flags"}
 
 
+def _host(value):
+    """Something that leaves the device."""
+    global copies
+    copies += 1
+    return value
+
+
 class ndarray:
     """An array that keeps to itself."""
 
@@ -82,13 +93,13 @@ class ndarray:
         return _Memory(self._array.__array_interface__["data"][0])
 
     def get(self):
-        return self._array.copy()
+        return _host(self._array.copy())
 
     def item(self, *args):
-        return self._array.item(*args)
+        return _host(self._array.item(*args))
 
     def tolist(self):
-        return self._array.tolist()
+        return _host(self._array.tolist())
 
     def __getitem__(self, key):
         key = _unwrap(key, IndexError)
@@ -98,7 +109,12 @@ class ndarray:
         return ndarray(found)
 
     def __setitem__(self, key, value):
-        self._array[_unwrap(key, IndexError)] = _unwrap(value)
+        key, value = _unwrap(key, IndexError), _unwrap(value)
+        if isinstance(value, _np.ndarray):
+            parts = key if isinstance(key, tuple) else (key,)
+            if not any(isinstance(part, (_np.ndarray, list)) for part in parts):  # a view: see _require_apart
+                _require_apart(self._array[(*parts, ...) if ... not in parts else parts], value)
+        self._array[key] = value
 
     def __len__(self):
         return len(self._array)
@@ -107,19 +123,24 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self):
-        return bool(self._array)
+        return _host(bool(self._array))
 
     def __float__(self):
-        return float(self._array)
+        return _host(float(self._one()))
 
     def __int__(self):
-        return int(self._array)
+        return _host(int(self._one()))
 
     def __index__(self):
-        return self._array.__index__()
+        return _host(self._array.__index__())
+
+    def _one(self):
+        if self._array.ndim:
+            raise TypeError(f"an array of shape {self._array.shape} is no number")
+        return self._array
 
     def __format__(self, spec):
-        return format(self._array.item() if self.ndim == 0 else str(self._array), spec)
+        return _host(format(self._array.item() if self.ndim == 0 else str(self._array), spec))
 
     def __repr__(self):
         return repr(self._array)
@@ -152,7 +173,33 @@ def _unwrap(value, error=TypeError):
     return value
 
 
+def _require_apart(out, *inputs):
+    """Raise if memory that is written lies across memory that is read, other than number on number.
+
+    NumPy copies such an input first. On a GPU it depends on which thread comes first.
+    """
+    for given in inputs:
+        if not isinstance(given, _np.ndarray):
+            continue
+        same = out.ctypes.data == given.ctypes.data and (out.shape, out.strides) == (
+            given.shape,
+            given.strides,
+        )
+        if not same and _np.shares_memory(out, given):
+            raise ValueError(
+                "the output lies across an input, and on a GPU the result would be left to chance"
+            )
+
+
 def _call(function, args, kwargs):
+    lacking = [name for name in ("where", "initial") if name in kwargs]
+    if lacking and function is not _np.copyto and function is not _np.where:
+        raise TypeError(f"{lacking[0]} is no argument of this function of CuPy")
+    if kwargs.get("out") is not None:
+        out, given = _unwrap(kwargs["out"]), _unwrap(tuple(args))
+        _require_apart(out, *given)
+        if function is _np.matmul and any(_np.shares_memory(out, a) for a in given):
+            raise ValueError("the output of a matrix product is one of its inputs")
     return _wrap(function(*_unwrap(tuple(args)), **{name: _unwrap(value) for name, value in kwargs.items()}))
 
 
@@ -167,7 +214,9 @@ def _binary(name):
 
 def _in_place(name):
     def method(self, other):
-        changed = getattr(self._array, name)(_unwrap(other))
+        other = _unwrap(other)
+        _require_apart(self._array, other)
+        changed = getattr(self._array, name)(other)
         assert changed is self._array
         return self
 
@@ -207,9 +256,23 @@ class _Function:
         return _call(self._function, args, kwargs)
 
     def __getattr__(self, name):  # the methods of ufuncs
-        if name not in ("reduce", "accumulate", "reduceat", "at", "outer"):
+        if name not in _HAVE:
             raise AttributeError(name)
-        return _Function(getattr(self._function, name))
+        if _HAVE[name] is not None and self._function.__name__ not in _HAVE[name]:
+            raise NotImplementedError(f"`cupy_{self._function.__name__}.{name}` is not supported yet")
+        return _Function(_reduceat if name == "reduceat" else getattr(self._function, name))
+
+
+# Which ufuncs have which methods; None means all.
+_HAVE = {"outer": None, "at": {"add", "subtract", "maximum", "minimum"}}
+_HAVE |= {"reduce": {"add", "multiply"}, "accumulate": {"add", "multiply"}, "reduceat": {"add"}}
+
+
+def _reduceat(array, indices, axis=0):
+    """Differences of one running sum, with what that costs in digits."""
+    sums = _np.concatenate([_np.zeros_like(array[:1]), array.cumsum(axis=0, dtype=array.dtype)])
+    assert axis == 0
+    return sums[_np.append(indices[1:], len(array))] - sums[indices]
 
 
 def __getattr__(name):
@@ -228,3 +291,29 @@ class cuda:
         @staticmethod
         def getDeviceCount():
             return 1
+
+        @staticmethod
+        def getDevice():
+            return 0
+
+        @staticmethod
+        def getDeviceProperties(device):
+            return {"name": b"a stand-in for a GPU"}
+
+        @staticmethod
+        def driverGetVersion():
+            return 12040
+
+        runtimeGetVersion = driverGetVersion
+
+
+class lib:
+    class stride_tricks:
+        @staticmethod
+        def as_strided(x, shape, strides):
+            return ndarray(_np.lib.stride_tricks.as_strided(x._array, shape, strides))
+
+        @staticmethod
+        def sliding_window_view(x, window_shape, axis=None):
+            _host(window_shape)  # copied to the device, and looked at from here
+            return ndarray(_np.lib.stride_tricks.sliding_window_view(x._array, window_shape, axis))

@@ -90,6 +90,12 @@ reproduce: .environment-test ## Every notebook as three processors and 1 or 2 th
 bench: .environment-bench ## The book's code beside PyTorch, gensim and tokenizers (ARGS="--json lstm")
 	@$(VENV) -m benchmarks $(ARGS)
 
+# On a machine with a GPU, with the Python that has CuPy there: nothing is installed, .venv plays no part.
+.PHONY: test-gpu
+test-gpu: export PYTHONNOUSERSITE :=
+test-gpu: ## Layers, models and training steps on a GPU, against this processor (PYTHON=one with CuPy; ARGS=LSTM)
+	@$(PYTHON) -m tests.gpu $(ARGS)
+
 .PHONY: lint
 lint: .environment-test ## Style and types of the code, the style sheets, scripts and workflows, normal form of the notebooks
 	@$(VENV) -m ruff check --no-cache .

@@ -91,10 +91,13 @@ bench: .environment-bench ## The book's code beside PyTorch, gensim and tokenize
 	@$(VENV) -m benchmarks $(ARGS)
 
 # On a machine with a GPU, with the Python that has CuPy there: nothing is installed, .venv plays no part.
-.PHONY: test-gpu
-test-gpu: export PYTHONNOUSERSITE :=
+.PHONY: test-gpu bench-gpu
+test-gpu bench-gpu: export PYTHONNOUSERSITE :=
 test-gpu: ## Layers, models and training steps on a GPU, against this processor (PYTHON=one with CuPy; ARGS=LSTM)
 	@$(PYTHON) -m tests.gpu $(ARGS)
+
+bench-gpu: ## Training steps on a GPU beside PyTorch's on the same one (PYTHON=one with CuPy and PyTorch; ARGS=lstm)
+	@$(PYTHON) -m benchmarks._gpu $(ARGS)
 
 .PHONY: lint
 lint: .environment-test ## Style and types of the code, the style sheets, scripts and workflows, normal form of the notebooks

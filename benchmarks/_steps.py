@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common.backend import Array
+from common.backend import Array, to_numpy, xp
 from common.layers import Layer, unique_parameters
 from common.optimizers import Optimizer
 from common.training import train_step
@@ -18,6 +18,7 @@ Step = Callable[[], float]
 
 def our_step(model: Layer, optimizer: Optimizer, max_norm: float | None, *batch: Array) -> Step:
     """Forward, backward, clipping (unless ``max_norm`` is None) and update, always on the same batch."""
+    batch = tuple(xp.asarray(array) for array in batch)  # where the model is: on a GPU, if that is asked for
     if max_norm is not None:
         return lambda: train_step(model, optimizer, *batch, max_norm=max_norm)
 
@@ -28,6 +29,13 @@ def our_step(model: Layer, optimizer: Optimizer, max_norm: float | None, *batch:
         return float(loss)
 
     return bare
+
+
+def tensor(array: Array) -> Any:
+    """The same numbers for PyTorch, where it computes: on the processor unless it was told otherwise."""
+    import torch
+
+    return torch.from_numpy(to_numpy(array)).to(torch.get_default_device())
 
 
 def torch_step(model: Any, optimizer: Any, max_norm: float | None, loss_of_batch: Callable[[], Any]) -> Step:

@@ -46,9 +46,12 @@ def serve(pipe: Connection, module: str, name: str, side: str) -> None:
     work = getattr(benchmark, side)()
     while True:
         try:
-            pipe.recv()
+            request = pipe.recv()
         except EOFError:
             return
+        if request == "facts":  # what some sides know of themselves besides
+            pipe.send(work.facts)
+            continue
         done, start = 0.0, time.perf_counter()
         while (seconds := time.perf_counter() - start) < benchmark.seconds:
             done += work()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from benchmarks._steps import Step, counted, our_step, same_losses, tensor, torch_step
 from common.initializers import he
 from common.layers import Flatten, Make, MaxPooling, ReLU
 from common.models.classifiers import Classifier, lenet, simple_convnet
@@ -75,9 +75,9 @@ def peer_step(name: str, channels_last: bool) -> Step:
         "Affine": lambda layer: nn.Linear(*layer.params[0].shape),
     }
     model = nn.Sequential(*(made[type(layer).__name__](layer) for layer in ours.body.layers))
-    weights = {path: torch.from_numpy(array) for path, array in ours.body.named_params()}
+    weights = {path: tensor(array) for path, array in ours.body.named_params()}
     model.load_state_dict(layers_in_a_row(weights))
-    x, t = map(torch.from_numpy, batch())
+    x, t = map(tensor, batch())
     if channels_last:
         model, x = (a.to(memory_format=torch.channels_last) for a in (model, x))
     decayed = [p for p in model.parameters() if p.ndim > 1]

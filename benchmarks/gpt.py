@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from benchmarks._steps import Step, counted, our_step, same_losses, tensor, torch_step
 from common.layers import evaluating
 from common.models.generation import choose, continue_text
 from common.models.gpt import GPT, gpt
@@ -55,7 +55,7 @@ def peer_step(size: str) -> Step:
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     nn = torch.nn
     D, T, depth, heads = (SIZES[size][name] for name in ("D", "length", "depth", "heads"))
-    xs, ts = map(torch.from_numpy, batch(size))
+    xs, ts = map(tensor, batch(size))
 
     class Theirs(nn.Module):
         def __init__(self) -> None:
@@ -74,9 +74,7 @@ def peer_step(size: str) -> Step:
             return self.output(self.blocks(hs, mask=causal, is_causal=True))
 
     model = Theirs()
-    model.load_state_dict(
-        theirs({name: torch.from_numpy(a) for name, a in model_of_ours(size).named_params()})
-    )
+    model.load_state_dict(theirs({name: tensor(a) for name, a in model_of_ours(size).named_params()}))
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]

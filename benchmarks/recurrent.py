@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks import Benchmark
 from benchmarks._naive_recurrent import naive_step
-from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from benchmarks._steps import Step, counted, our_step, same_losses, tensor, torch_step
+from common.backend import xp
 
 N, T, V = 20, 35, 10_000
 LR, MAX_NORM = 1.0, 0.25
@@ -46,7 +47,7 @@ def ours_step(kind: str, H: int) -> Step:
     from common.layers import GRU, LSTM, RNN, AffineSoftmaxWithLoss, Embedding, Model
     from common.optimizers import SGD
 
-    a = data(kind, H)
+    a = {name: xp.asarray(array) for name, array in data(kind, H).items()}
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[kind]
     biases = [a["b"], a["bh"]] if kind == "gru" else [a["b"]]
 
@@ -71,7 +72,7 @@ def peer_step(kind: str, H: int) -> Step:
     from benchmarks.pytorch_layout import at, linear, recurrent
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
-    a = {name: torch.from_numpy(array) for name, array in data(kind, H).items()}
+    a = {name: tensor(array) for name, array in data(kind, H).items()}
     layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[kind]
 
     class WordModel(torch.nn.Module):

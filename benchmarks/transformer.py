@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from benchmarks._steps import Step, counted, our_step, same_losses, tensor, torch_step
+from common.backend import xp
 from common.models.seq2seq import Seq2Seq
 from common.models.transformer import transformer
 from common.optimizers import Adam
@@ -54,9 +55,9 @@ def peer_step() -> Step:
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
     nn = torch.nn
-    questions, answers = map(torch.from_numpy, data())
+    questions, answers = map(tensor, data())
     ours = model_of_ours()
-    p = {name: torch.from_numpy(param) for name, param in ours.named_params()}
+    p = {name: tensor(param) for name, param in ours.named_params()}
     options = {"dropout": 0.0, "batch_first": True, "norm_first": True}
 
     class Transformer(nn.Module):
@@ -74,8 +75,8 @@ def peer_step() -> Step:
             )
             self.affine = nn.Linear(D, V)
             table = ours.encoder.embed.positions
-            table.forward(np.zeros((1, T, D), dtype=np.float32))
-            self.register_buffer("positions", torch.from_numpy(table.table))
+            table.forward(xp.zeros((1, T, D), dtype=np.float32))
+            self.register_buffer("positions", tensor(table.table))
 
         def forward(self, questions, answers):
             hidden = questions == PAD

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import Benchmark
-from benchmarks._steps import Step, counted, our_step, same_losses, torch_step
+from benchmarks._steps import Step, counted, our_step, same_losses, tensor, torch_step
+from common.backend import xp
 
 N, D, H, C = 128, 784, 256, 10
 LR = 0.1
@@ -32,7 +33,7 @@ def ours_step() -> Step:
     from common.layers import Affine, Model, Sigmoid, SoftmaxWithLoss
     from common.optimizers import SGD
 
-    a = data()
+    a = {name: xp.asarray(array) for name, array in data().items()}
 
     class TwoLayerNet(Model):
         def __init__(self) -> None:
@@ -58,7 +59,7 @@ def peer_step() -> Step:
     from benchmarks.pytorch_layout import at, linear
 
     torch.set_num_threads(int(os.environ["BENCH_THREADS"]))
-    a = {name: torch.from_numpy(array) for name, array in data().items()}
+    a = {name: tensor(array) for name, array in data().items()}
     model = torch.nn.Sequential(torch.nn.Linear(D, H), torch.nn.Sigmoid(), torch.nn.Linear(H, C))
     first, last = ({"W": a[f"W{i}"], "b": a[f"b{i}"]} for i in (1, 2))
     model.load_state_dict(at("0.", linear(first)) | at("2.", linear(last)))

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._card import card, no_gpu
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,12 +28,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only checks with one of these in their name")
     parser.add_argument("--no-record", action="store_true", help="write nothing to data/results")
     choice = parser.parse_args()
+    if problem := no_gpu():
+        sys.exit(f"Nothing was checked: {problem}")
     os.environ["BOOK_DEVICE"] = "gpu"
-    try:
-        from tests.gpu import checks  # chooses CuPy
-    except RuntimeError as error:
-        sys.exit(f"Nothing was checked: {error}")
-    from benchmarks._card import card
+    from tests.gpu import checks  # chooses CuPy
 
     found = checks.named(choice.names)
     if not found:

@@ -306,6 +306,10 @@ class cuda:
 
         runtimeGetVersion = driverGetVersion
 
+        @staticmethod
+        def deviceSynchronize():
+            pass
+
 
 class lib:
     class stride_tricks:

@@ -7,6 +7,9 @@ Our side and the peer's side run in two processes of their own, so that neither'
 other's, with the same number of threads (``BENCH_THREADS``, 2 unless set). They take turns: ours, peer, ours,
 peer. What is compared are the medians of the turns. Machines slow down and speed up by themselves; taking
 turns lets both sides have their share of it.
+
+What is compared depends on the processor's instructions, too, and the first lines say which both sides take.
+With ``BENCH_ISA=avx2`` both keep to AVX2 on a processor that has more.
 """
 
 from __future__ import annotations

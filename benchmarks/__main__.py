@@ -15,6 +15,7 @@ import time
 
 import benchmarks
 from benchmarks import Benchmark
+from benchmarks._instructions import chosen, hold, in_words, require_held, require_isa
 from benchmarks._worker import Worker
 
 
@@ -33,14 +34,19 @@ def main() -> int:
     for name in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
         os.environ[f"{name}_NUM_THREADS"] = threads  # read by the processes started below
     os.environ["BENCH_THREADS"] = threads
-    os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy alone would obey it, and compute with half its strength
+    isa = require_isa(os.environ.get("BENCH_ISA", ""))
 
     found = find(choice.names)
     if choice.list:
         print("\n".join(benchmark.name for _, benchmark in found))
         return 0
+    hold(isa)
+    torch = [need for _, b in found for need in b.needs if need.startswith("torch") and installed(need)]
+    instructions = chosen("torch") if torch else chosen()
+    require_held(isa, instructions)
     if not choice.json:
         print(f"{threads} threads on each side; ratio above 1 means that ours is faster")
+        print(f"instructions{', held to AVX2' if isa else ''}: {in_words(instructions)}")
     status = 0
     for module, benchmark in found:
         missing = [need for need in benchmark.needs if not installed(need)]
@@ -51,7 +57,7 @@ def main() -> int:
             )
             status = 1
             continue
-        result = measure(module, benchmark)
+        result = measure(module, benchmark) | {"instructions": instructions}
         print(json.dumps(result) if choice.json else table_line(benchmark, result), flush=True)
     return status
 
@@ -107,7 +113,7 @@ def measure(module: str, benchmark: Benchmark) -> dict:
 
 
 def table_line(benchmark: Benchmark, result: dict) -> str:
-    usual = ("name", "ours", "peer", "unit", "ratio", "against", "threads")
+    usual = ("name", "ours", "peer", "unit", "ratio", "against", "threads", "instructions")
     more = "".join(f"  {name}: {value}" for name, value in result.items() if name not in usual)
     return (
         f"{result['name']:<24} ours {result['ours']:>13,.0f}  {benchmark.against} {result['peer']:>13,.0f} "

@@ -9,6 +9,8 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from benchmarks._instructions import require_no_avx512
+
 
 class Worker:
     """One side, in a process of its own."""
@@ -55,4 +57,5 @@ def serve(pipe: Connection, module: str, name: str, side: str) -> None:
         done, start = 0.0, time.perf_counter()
         while (seconds := time.perf_counter() - start) < benchmark.seconds:
             done += work()
+        require_no_avx512(f"{name}, {side},", seconds)
         pipe.send(done / seconds)

@@ -26,6 +26,7 @@ ROOMS = {
     "metrics": "backend support functions layers text batches",
     "checkpoints": "backend support layers weights",
     "training": "backend support layers optimizers batches checkpoints",
+    "precision": "backend support layers optimizers checkpoints training",
     "datasets": "backend support text",
     "vectors": "support functions text",
     "models": "backend support functions initializers text layers batches weights quantization metrics",

@@ -41,6 +41,7 @@ from common.models.text_classifiers import (
 )
 from common.models.transformer import transformer
 from common.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
+from common.precision import LossScale, half_step, stored
 from common.support.row_gradient import RowGradient
 from common.text import START, Vocabulary
 from common.training import train_step
@@ -64,6 +65,7 @@ def named(names: Sequence[str] = ()) -> list[tuple[str, Check]]:
     """The checks with one of these words in their name; all, if there are none."""
     every = [*layer_checks(), ("functions", of_functions), *optimizer_checks(), *model_checks()]
     every += [("batches", of_batches), ("weights saved and loaded", of_weights)]
+    every += [(f"steps in {kind}", partial(of_half_steps, kind)) for kind in ("float16", "bfloat16")]
     return [(name, check) for name, check in every if not names or any(word in name for word in names)]
 
 
@@ -357,6 +359,15 @@ def of_batches() -> Arrays:
     batches = Shuffled(x, xp.arange(7), 3)
     batches.begin_epoch(model, rng())
     return {f"{i} {j}": to_numpy(a) for i in range(len(batches)) for j, a in enumerate(batches[i])}
+
+
+def of_half_steps(kind: str) -> Arrays:
+    """What is stored in two bytes, and two steps with weights and gradients that were."""
+    x = (rng().standard_normal(40) * np.logspace(-9, 9, 40)).astype(np.float32)
+    model, optimizer, scale = two_layers(np.float32), Adam(0.01), LossScale()
+    batch = [xp.asarray(array) for array in points(np.float32)]
+    found = [half_step(model, optimizer, kind, scale, *batch, max_norm=1.0) for _ in range(2)]
+    return {"numbers": to_numpy(stored(xp.asarray(x), kind)), "loss": np.array(found, dtype=np.float32)}
 
 
 def of_weights() -> Arrays:

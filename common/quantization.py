@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from common.backend import Array, to_numpy, xp
-from common.layers.base import Layer
+from common.layers.base import Layer, walk
+from common.layers.embedding import Embedding
 from common.support.files import read_npz, write_npz
 from common.support.require import require_float
 from common.weights import assign, named_weights
@@ -89,18 +90,24 @@ def rows_axis(numbers: np.ndarray) -> int:
 def quantized(model: Layer) -> dict[str, np.ndarray]:
     """The weights of a model by name, a shared one once: int8 with ``.scale``; biases stay as they are.
 
-    Weights of two axes are taken for those of affine layers, with a scale for each neuron; weights of three
-    or more for filters, with a scale for each filter.
+    The vectors of an embedding have a scale for each word, also where they are weights of the output, too:
+    a word's vector is then what leads to its score. Other weights of two axes are taken for those of affine
+    layers, with a scale for each neuron; weights of three or more for filters, with a scale for each filter.
 
     Returns
     -------
     dict
-        ``"body.layers.0.W"`` (int8), ``"body.layers.0.W.scale"`` and ``"body.layers.0.b"`` (float32).
+        ``"body.layers.0.W"`` (int8), ``"body.layers.0.W.scale"`` and ``"body.layers.0.b"`` (float32). The
+        scales of words are a column (V, 1), the others a row.
     """
+    words = {id(layer.params[0]) for _, layer in walk(model) if isinstance(layer, Embedding)}
     arrays: dict[str, np.ndarray] = {}
     for name, param in named_weights(model).items():
         if param.ndim < 2:
             arrays[name] = to_numpy(param).astype(np.float32)
+        elif id(param) in words:
+            arrays[name], scales = quantize(param, axis=0)
+            arrays[name + SCALE] = scales[:, None]
         else:
             arrays[name], arrays[name + SCALE] = quantize(param, rows_axis(param))
     return arrays
@@ -108,11 +115,14 @@ def quantized(model: Layer) -> dict[str, np.ndarray]:
 
 def restored(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The float32 weights by name that ``quantized`` arrays stand for."""
-    return {
-        name: restore(array, arrays[name + SCALE], rows_axis(array)) if name + SCALE in arrays else array
-        for name, array in arrays.items()
-        if not name.endswith(SCALE)
-    }
+    weights: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        scales = arrays.get(name + SCALE)
+        if scales is not None:
+            weights[name] = restore(array, scales.ravel(), rows_axis(array) if scales.ndim == 1 else 0)
+        elif not name.endswith(SCALE):
+            weights[name] = array
+    return weights
 
 
 def save_quantized(path: str | os.PathLike, model: Layer) -> None:

@@ -114,7 +114,24 @@ def test_a_weight_that_two_layers_share_is_kept_once():
             W = np.ones((6, 4), "f")
             self.embedding, self.out = Embedding(W), MatMul(W.T)
 
-    assert list(quantized(Tied())) == ["embedding.W", "embedding.W.scale"]
+    arrays = quantized(Tied())
+    assert list(arrays) == ["embedding.W", "embedding.W.scale"] and arrays["embedding.W.scale"].shape == (
+        6,
+        1,
+    )
+
+
+@pytest.mark.parametrize("V", [4, 6])  # as many words as numbers in a vector, and more
+def test_each_word_has_a_scale_of_its_own_and_rare_small_vectors_keep_their_digits(tmp_path, V):
+    def model(seed):
+        W = np.random.default_rng(seed).standard_normal((V, 4)).astype("f")
+        return Embedding(W * np.float32(10.0) ** -np.arange(V, dtype="f")[:, None])
+
+    one, other = model(0), model(1)
+    save_quantized(tmp_path / "words.npz", one)
+    load_quantized(tmp_path / "words.npz", other)
+    for wanted, found in zip(one.params[0], other.params[0]):
+        assert np.abs(wanted - found).max() <= np.abs(wanted).max() / 253
 
 
 def test_filters_have_a_scale_each():

@@ -46,10 +46,12 @@ SHARING = Lock()
 
 
 @cache
-def libraries() -> ThreadpoolController:
-    """What multiplies matrices for NumPy, and can be told on how many threads."""
-    from threadpoolctl import ThreadpoolController  # here: on a GPU nobody asks, and it need not be installed
-
+def libraries() -> ThreadpoolController | None:
+    """What multiplies matrices for NumPy, and can be told on how many threads; None if nobody can tell it."""
+    try:
+        from threadpoolctl import ThreadpoolController  # here: beside a GPU it may not be installed
+    except ModuleNotFoundError:
+        return None
     return ThreadpoolController()
 
 
@@ -98,7 +100,8 @@ def each(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Resul
         spend their time on handing over from thread to thread, they should be few and large.
     """
     alone = xp is not np or min(THREADS, len(pieces)) < 2
-    if alone or not SHARING.acquire(blocking=False):  # or somebody else has the cores
+    control = None if alone else libraries()
+    if control is None or not SHARING.acquire(blocking=False):  # or somebody else has the cores
         return [work(piece) for piece in pieces]
     results: dict[int, Result] = {}
     numbered = enumerate(pieces)
@@ -108,7 +111,7 @@ def each(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Resul
             results[i] = work(piece)
 
     try:
-        with libraries().limit(limits=1, user_api="blas"):
+        with control.limit(limits=1, user_api="blas"):
             together(take, len(pieces))
     finally:
         SHARING.release()

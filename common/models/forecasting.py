@@ -17,6 +17,7 @@ from common.layers.loss import MeanSquaredError, QuantileLoss
 from common.layers.make import Make
 from common.layers.recurrent import Recurrent
 from common.layers.sequential import Flatten, Sequential
+from common.models.text_classifiers import LastState
 from common.support.require import require_count, require_counts, require_positive
 
 # ---- forecasts that have to be beaten
@@ -208,24 +209,6 @@ class Scaler:
 
 
 # ---- networks
-
-
-class LastState(Model):
-    """A recurrent layer of which only the last hidden state goes on: (N, T, F) to (N, H)."""
-
-    def __init__(self, layer: Recurrent) -> None:
-        self.layer = layer
-
-    def forward(self, xs: Array) -> Array:
-        """``xs`` (N, T, F) to the state after the last step (N, H)."""
-        self.shape = xs.shape
-        return self.layer.forward(xs)[:, -1]
-
-    def backward(self, dh: Array) -> Array:
-        """``dh`` (N, H) to the gradient of ``xs``."""
-        dhs = xp.zeros((*self.shape[:2], dh.shape[-1]), dtype=dh.dtype)
-        dhs[:, -1] = dh
-        return self.layer.backward(dhs)
 
 
 class Forecaster(Model):

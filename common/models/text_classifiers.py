@@ -180,7 +180,7 @@ class LastState(Model):
     def __init__(self, layer: Recurrent) -> None:
         self.layer = layer
 
-    def forward(self, xs: Array, mask: Array) -> Array:
+    def forward(self, xs: Array, mask: Array | None = None) -> Array:
         """``xs`` (N, T, D) and ``mask`` (N, T) to (N, H): where the mask is False, a state stays."""
         hs = self.layer.forward(xs, mask)
         self.shape = hs.shape

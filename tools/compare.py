@@ -78,9 +78,9 @@ def compare(
     notebooks: list[str], threads: int, environment: dict[str, str] | None = None, report: Path | None = None
 ) -> tuple[int, float]:
     """Run nbval over the notebooks; return its exit status and the seconds it took."""
-    # As many notebooks side by side as there are cores, whatever the threads of a matrix product: most cells
-    # keep one core busy most of the time.
-    workers = min(len(notebooks), os.cpu_count() or 1)
+    # Notebooks side by side share the processor, each with its own threads. More threads than cores would be slower
+    # by far: in each of a hundred thousand small products one thread would wait for another that is not running.
+    workers = min(len(notebooks), max(1, (os.cpu_count() or 1) // threads))
     workers = int(os.environ.get("NB_WORKERS") or workers)
     count = str(threads)
     variables = {

@@ -67,6 +67,31 @@ def test_measured_cells_carry_the_mark_that_the_notebook_tests_mask():
     assert '<span class="measured">0.12</span>' in markup
 
 
+@pytest.mark.parametrize(
+    "cells, right",
+    [
+        ([0.5, 12], True),
+        (["2.16 to 2.18", "−0.02 to +0.05"], True),
+        ([".5", "-", "", 3], True),  # a number that is missing
+        ([float("nan"), 1.0], True),
+        (["positive", "negative"], False),
+        (["-", "-"], False),  # no number at all
+        (["yes", 3], False),  # one word among numbers
+        (["- no", "7"], False),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_of_measured_cells_is_to_the_right_if_it_holds_numbers_and_to_the_left_if_words(
+    cells, right, first
+):
+    rows = [["say", Measured(cell)][:: 1 if first else -1] for cell in cells]
+    markup = table(rows, ["who", "what"][:: 1 if first else -1])
+    there = [f'<th scope="col"{sign}>what</th>' in markup for sign in (' class="bk-num"', "")]
+    assert there == [right, not right]
+    assert markup.count('<td class="bk-num"><span') == (len(cells) if right else 0)
+    assert "<td>say</td>" in markup
+
+
 MARKS = ["shares fell $ N to close at $ N", "2 *x* 3", "`rm`", "<b> & co"]
 
 

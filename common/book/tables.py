@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -96,10 +97,25 @@ class Plain(str):
 
 
 class Measured:
-    """A number that differs from machine to machine, for a cell of ``table``; tests mask it."""
+    """A number or a text that differs from machine to machine, for a cell of ``table``; tests mask it.
+
+    ``kind`` says what a column of such cells is: ``"number"``, also where it stands in a text such as
+    ``2.1 to 2.3``, ``"text"``, or ``"none"`` for a dash or nothing in the place of a number.
+    """
 
     def __init__(self, value: Any, format: str = ".3g") -> None:
         self.text = f"{value:{format}}" if is_number(value) else str(value)
+        if is_number(value) or re.match(r"[-+−]?\.?\d", self.text):
+            self.kind = "number"
+        else:
+            self.kind = "none" if self.text in {"", "-", "–"} else "text"
+
+
+def _kind(value: Any) -> str:
+    """Say whether a cell holds a number, text, or the mark that a number is missing."""
+    if isinstance(value, Measured):
+        return value.kind
+    return "number" if is_number(value) else "text"
 
 
 def low_to_high(values: Iterable[float], format: str) -> str:
@@ -115,8 +131,8 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     Parameters
     ----------
     rows : iterable of sequences
-        The cells. Numbers are aligned to the right; a float is shown with four digits; ``Measured``
-        cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``;
+        The cells. Columns of numbers are aligned to the right, others to the left; a float is shown with
+        four digits; ``Measured`` cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``;
         what the author did not write is ``Plain``.
     header : sequence of str
         The name of each column.
@@ -129,9 +145,8 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     for i, row in enumerate(rows):
         if len(row) != len(header):
             raise ValueError(f"row {i} has {len(row)} cells; the header has {len(header)}.")
-    right = [
-        all(isinstance(row[k], Measured) or is_number(row[k]) for row in rows) for k in range(len(header))
-    ]
+    kinds = [{_kind(row[k]) for row in rows} for k in range(len(header))]
+    right = [kind == {"number"} or kind == {"number", "none"} for kind in kinds]
 
     def number(k: int) -> str:
         return ' class="bk-num"' if right[k] else ""

@@ -132,8 +132,8 @@ def table(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     ----------
     rows : iterable of sequences
         The cells. Columns of numbers are aligned to the right, others to the left; a float is shown with
-        four digits; ``Measured`` cells are masked in the notebook tests. Text may hold ``\\`code\\```, ``*emphasis*`` and ``$math$``;
-        what the author did not write is ``Plain``.
+        four digits; ``Measured`` cells are masked in the notebook tests. Text may hold ``\\`code\\```,
+        ``*emphasis*`` and ``$math$``; what the author did not write is ``Plain``.
     header : sequence of str
         The name of each column.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from common.backend import Array
 from common.batches import whole_text, windows
 from common.functions import exp_of_mean
 from common.layers.base import Layer, evaluating
-from common.support.require import require_count, require_levels
+from common.support.require import require_count, require_levels, require_positive, require_several
 from common.text.spans import spans
 
 
@@ -183,6 +184,127 @@ def _require_alike(wanted: Sequence[Sequence[str]], marked: Sequence[Sequence[st
     for i, (right, found) in enumerate(zip(wanted, marked)):
         if len(right) != len(found):
             raise ValueError(f"sentence {i} of marked has {len(found)} tags; it should have {len(right)}.")
+
+
+# ---- translations
+
+
+@dataclass(frozen=True)
+class Bleu:
+    """How many runs of words of a translation are also in its reference; counts over all texts together.
+
+    Attributes
+    ----------
+    matched, written : tuples
+        Of runs of 1, 2, ... words: how many are in the reference, and how many there are.
+    length, wanted : int
+        How many words the texts have, and the references.
+    """
+
+    matched: tuple[int, ...]
+    written: tuple[int, ...]
+    length: int
+    wanted: int
+
+    @property
+    def precisions(self) -> tuple[float, ...]:
+        """The share of runs of each length that match; 0 where there is no run."""
+        return tuple(right / max(all_, 1) for right, all_ in zip(self.matched, self.written))
+
+    @property
+    def brevity(self) -> float:
+        """What texts that are too short are multiplied by: 1 if they are not, 0 if nothing was written."""
+        if self.length >= self.wanted:
+            return 1.0
+        return math.exp(1 - self.wanted / self.length) if self.length else 0.0
+
+    @property
+    def score(self) -> float:
+        """The geometric mean of ``precisions``, times ``brevity``, from 0 to 100."""
+        if min(self.matched) == 0:
+            return 0.0
+        return 100 * self.brevity * math.exp(sum(map(math.log, self.precisions)) / len(self.precisions))
+
+
+def bleu(texts: Sequence[str], references: Sequence[str], most: int = 4) -> Bleu:
+    """Compare translations with the right ones by runs of up to ``most`` words [Papineni2002]_.
+
+    A run counts no more often than its reference has it (**clipping**). Nothing is smoothed: if no run of
+    ``most`` words matches, the score is 0.
+
+    Parameters
+    ----------
+    texts, references : sequences of str
+        One reference for each text; words stand between spaces.
+    most : int
+        The longest run.
+
+    Examples
+    --------
+    >>> bleu(["the the the the"], ["the cat sat here"]).matched
+    (1, 0, 0, 0)
+    """
+    _require_texts(texts, references)
+    require_count("most", most)
+    pairs = [(text.split(), reference.split()) for text, reference in zip(texts, references)]
+    matched, written, _ = zip(*(_matches(pairs, n) for n in range(1, most + 1)))
+    length, wanted = (sum(map(len, side)) for side in zip(*pairs))
+    return Bleu(matched, written, length, wanted)
+
+
+def chrf(texts: Sequence[str], references: Sequence[str], most: int = 6, beta: float = 2.0) -> float:
+    """Compare translations with the right ones by runs of letters, spaces left out [Popovic2015]_.
+
+    For each length of a run, over all texts together, the precision and the recall; then the means over the
+    lengths, and of these two the harmonic mean, where the recall counts ``beta`` times as much. As in
+    sacrebleu [Post2018]_, a text's runs that are longer than its reference count nowhere.
+
+    Parameters
+    ----------
+    texts, references : sequences of str
+        One reference for each text.
+    most : int
+        The longest run.
+    beta : float
+
+    Returns
+    -------
+    float
+        From 0 to 100.
+    """
+    _require_texts(texts, references)
+    require_count("most", most)
+    require_positive("beta", beta)
+    pairs = [("".join(text.split()), "".join(right.split())) for text, right in zip(texts, references)]
+    counts = [_matches([p for p in pairs if len(p[1]) >= n], n) for n in range(1, most + 1)]
+    shares = [(right / written, right / wanted) for right, written, wanted in counts if written and wanted]
+    if not any(precision for precision, _ in shares):
+        return 0.0
+    precision, recall = np.mean(shares, axis=0)
+    return float(100 * (1 + beta**2) * precision * recall / (beta**2 * precision + recall))
+
+
+def _matches(pairs: Sequence[tuple[Sequence, Sequence]], n: int) -> tuple[int, int, int]:
+    """Runs of n: those of the texts that their references have, those of the texts, those of the references."""
+    right = written = wanted = 0
+    for pair in pairs:
+        ours, theirs = (Counter(tuple(side[i : i + n]) for i in range(len(side) - n + 1)) for side in pair)
+        right += (ours & theirs).total()  # & keeps the smaller of two counts: this is the clipping
+        written += ours.total()
+        wanted += theirs.total()
+    return right, written, wanted
+
+
+def _require_texts(texts: Sequence[str], references: Sequence[str]) -> None:
+    for name, value in (("texts", texts), ("references", references)):
+        require_several(name, value)
+        for i, text in enumerate(value):
+            if not isinstance(text, str):
+                raise TypeError(f"{name}[{i}] is a {type(text).__name__}; it should be a string.")
+    if len(texts) != len(references):
+        raise ValueError(f"references has {len(references)} texts; it should have {len(texts)}, as texts has.")
+    if not texts:
+        raise ValueError("texts is empty; it should have at least one text.")
 
 
 # ---- forecasts

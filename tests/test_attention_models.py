@@ -9,7 +9,7 @@ from common.datasets import Task, dates
 from common.gradient_check import layer_errors
 from common.layers import LSTM, Bidirectional, unique_parameters
 from common.layers.stack import Stack
-from common.models.attention import AttentionDecoder, LookFirstDecoder, attentive, looking_first
+from common.models.attention import AttentionDecoder, LookFirstDecoder, attentive, gnmt, looking_first
 from common.models.decoding import accuracy, alignment, answer, beam_search
 from common.optimizers import Adam
 from common.training import Trainer
@@ -22,6 +22,8 @@ MODELS = {
     "deep, residual": lambda *sizes, **o: attentive(*sizes, depth=3, residual=True, **o),
     "deep, both ways": lambda *sizes, **o: attentive(*sizes, depth=2, residual=True, bidirectional=True, **o),
     "looking first": looking_first,
+    "GNMT": gnmt,
+    "GNMT of one layer": lambda *sizes, **o: gnmt(*sizes, depth=1, **o),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,33 +59,55 @@ def answer(model: Seq2Seq, questions: Array, max_length: int) -> Array:
     return answers
 
 
-def beam_search(model: Seq2Seq, questions: Array, max_length: int, width: int) -> tuple[Array, Array]:
+def length_penalty(lengths: Array, alpha: float) -> Array:
+    """What GNMT divides the logarithm of a probability by, ``((5 + length) / 6) ** alpha`` [Wu2016]_.
+
+    Parameters
+    ----------
+    lengths : array
+        In characters or words, END included.
+    alpha : float
+        0 gives 1 for every length. The larger, the more a long answer is preferred.
+    """
+    return ((5 + lengths) / 6) ** alpha
+
+
+def beam_search(
+    model: Seq2Seq, questions: Array, max_length: int, width: int, alpha: float = 0.0
+) -> tuple[Array, Array]:
     """Keep the ``width`` best beginnings of an answer at every step (**beam search** [Lowerre1976]_).
 
-    How good a beginning is: the sum of the logarithms of the probabilities of its characters. With a width of
-    1 the first answer is the greedy one.
+    How good a beginning is: the sum of the logarithms of the probabilities of its characters, divided by its
+    ``length_penalty``. With a width of 1 the first answer is the greedy one.
 
     Parameters
     ----------
     model, questions, max_length
         As in ``answer``.
     width : int
+    alpha : float
+        Of ``length_penalty``. Without it short answers are preferred: each further character makes a
+        probability smaller.
 
     Returns
     -------
     answers : (N, width, max_length) ids
         The best answer first; END and PAD as in ``answer``.
     log_p : (N, width) float64
-        The logarithm of the probability of each; minus infinity where there are not so many answers.
+        The logarithm of the probability of each, not divided by anything; minus infinity where there are not
+        so many answers.
     """
     require_rows(questions)
     require_count("max_length", max_length)
     require_count("width", width)
+    if not isinstance(alpha, Real) or not 0 <= alpha < math.inf:
+        raise ValueError(f"alpha is {alpha!r}; it should be a finite number, at least 0.")
     N = len(questions)
     answers = xp.full((N, width, max_length), PAD, dtype=np.int32)
     log_p = xp.full((N, width), -xp.inf)
     log_p[:, 0] = 0  # all begin alike, so only one counts
     finished = xp.zeros((N, width), dtype=bool)
+    lengths = xp.zeros((N, width), dtype=np.int32)
     ids = xp.full(N * width, START, dtype=np.int32)
     with evaluating(model):
         memory = model.encoder.forward(questions)
@@ -96,12 +120,15 @@ def beam_search(model: Seq2Seq, questions: Array, max_length: int, width: int) -
             more[finished] = -xp.inf
             more[:, :, PAD] = xp.where(finished, 0, -xp.inf)  # what is finished stays as it is
             V = more.shape[2]
-            total = (log_p[:, :, None] + more).reshape(N, width * V)
-            best = xp.argsort(-total, axis=1, kind="stable")[:, :width]  # (N, width)
-            log_p = xp.take_along_axis(total, best, axis=1)
+            total = log_p[:, :, None] + more
+            lengths = lengths + ~finished
+            score = (total / length_penalty(lengths, alpha)[:, :, None]).reshape(N, width * V)
+            best = xp.argsort(-score, axis=1, kind="stable")[:, :width]  # (N, width)
+            log_p = xp.take_along_axis(total.reshape(N, width * V), best, axis=1)
             parent, new = best // V, (best % V).astype(np.int32)
             answers = xp.take_along_axis(answers, parent[:, :, None], axis=1)
             answers[:, :, t] = new
+            lengths = xp.take_along_axis(lengths, parent, axis=1)
             finished = xp.take_along_axis(finished, parent, axis=1) | (new == END)
             rows = (parent + width * xp.arange(N)[:, None]).ravel()
             ids, state = new.ravel(), tuple(part[rows] for part in state)

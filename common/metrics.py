@@ -285,7 +285,7 @@ def chrf(texts: Sequence[str], references: Sequence[str], most: int = 6, beta: f
 
 
 def _matches(pairs: Sequence[tuple[Sequence, Sequence]], n: int) -> tuple[int, int, int]:
-    """Runs of n: those of the texts that their references have, those of the texts, those of the references."""
+    """Runs of n: those of texts that their references have, those of the texts, those of the references."""
     right = written = wanted = 0
     for pair in pairs:
         ours, theirs = (Counter(tuple(side[i : i + n]) for i in range(len(side) - n + 1)) for side in pair)
@@ -302,7 +302,9 @@ def _require_texts(texts: Sequence[str], references: Sequence[str]) -> None:
             if not isinstance(text, str):
                 raise TypeError(f"{name}[{i}] is a {type(text).__name__}; it should be a string.")
     if len(texts) != len(references):
-        raise ValueError(f"references has {len(references)} texts; it should have {len(texts)}, as texts has.")
+        raise ValueError(
+            f"references has {len(references)} texts; it should have {len(texts)}, as texts has."
+        )
     if not texts:
         raise ValueError("texts is empty; it should have at least one text.")
 

@@ -9,7 +9,15 @@ from common.datasets import Task, dates
 from common.gradient_check import layer_errors
 from common.layers import LSTM, Bidirectional, unique_parameters
 from common.layers.stack import Stack
-from common.models.attention import AttentionDecoder, LookFirstDecoder, attentive, gnmt, looking_first
+from common.models.attention import (
+    AttentionDecoder,
+    AttentionEncoder,
+    GNMTDecoder,
+    LookFirstDecoder,
+    attentive,
+    gnmt,
+    looking_first,
+)
 from common.models.decoding import accuracy, alignment, answer, beam_search
 from common.optimizers import Adam
 from common.training import Trainer
@@ -95,6 +103,34 @@ def test_the_states_of_both_directions_have_gradients():
     assert len(errors) == 7 and max(errors.values()) < 1e-8
 
 
+def test_gnmt_is_built_as_the_paper_draws_it():
+    model = gnmt(7, 3, 4, np.random.default_rng(0), depth=3)
+    first, *others = model.encoder.stack.layers
+    assert isinstance(first, Bidirectional) and all(isinstance(layer, LSTM) for layer in others)
+    assert model.encoder.stack.residual and len(others) == len(model.decoder.above) == 2
+    assert all(len(layer.params[0]) == 8 for layer in model.decoder.above)  # the layer below, what was found
+
+
+def test_gnmt_without_weights_in_its_upper_layers_is_its_lowest_layer():
+    """Residual connections lead past them, on both sides."""
+    deep, (xs, ts) = small("GNMT"), questions()
+    for layer in (*deep.encoder.stack.layers[1:], *deep.decoder.above):
+        for param in layer.params:
+            param[:] = 0
+    one = small("GNMT of one layer")
+    for layer, its in (
+        (one.encoder.embedding, deep.encoder.embedding),
+        (one.encoder.stack.layers[0].rightward, deep.encoder.stack.layers[0].rightward),
+        (one.encoder.stack.layers[0].leftward, deep.encoder.stack.layers[0].leftward),
+        (one.decoder.embedding, deep.decoder.embedding),
+        (one.decoder.look.cell, deep.decoder.look.cell),
+        (one.decoder.affine, deep.decoder.affine),
+    ):
+        for param, other in zip(layer.params, its.params):
+            param[:] = other
+    assert float(one.forward(xs, ts)) == pytest.approx(float(deep.forward(xs, ts)), rel=1e-12)
+
+
 def test_dates_are_learned_and_the_alignment_has_the_shape_of_the_answer():
     task = Task.split(dates(np.random.default_rng(0), 1500), 100, 100)
     xs, ts = task.arrays(task.train)
@@ -133,6 +169,19 @@ BAD = {
     "decoder, depth": (
         lambda m, c: AttentionDecoder(7, 3, 4, np.random.default_rng(0), depth=0),
         "depth is 0; it should be a whole number",
+    ),
+    "both ways": (
+        lambda m, c: AttentionEncoder(7, 3, 4, np.random.default_rng(0), bidirectional="last"),
+        "bidirectional is 'last'; it should be True, False or 'first'",
+    ),
+    "GNMT, odd": (
+        lambda m, c: gnmt(7, 3, 5, np.random.default_rng(0)),
+        "H is 5; it should be even when bidirectional='first'",
+    ),
+    "GNMT, depth": (lambda m, c: gnmt(7, 3, 4, np.random.default_rng(0), depth=0), "depth is 0; it should"),
+    "GNMT's decoder": (
+        lambda m, c: GNMTDecoder(7, 3, 4, np.random.default_rng(0), depth=1.5),
+        "depth is 1.5; it should be a whole number",
     ),
     "mask": (lambda m, c: with_a_mask_of_numbers(looking_first), "mask holds int64; it should hold booleans"),
     "mask, after": (lambda m, c: with_a_mask_of_numbers(attentive), "mask holds int64; it should hold"),

@@ -248,7 +248,7 @@ def test_training_checkpoints_and_weights_run_on_the_stand_in(tmp_path):
 
 MODELS = """
 import numpy as np
-from common.models.attention import attentive, looking_first
+from common.models.attention import attentive, gnmt, looking_first
 from common.backend import to_numpy, xp
 from common.metrics import perplexity
 from common.models.cache import cache_perplexity
@@ -297,13 +297,14 @@ for name, make in {
     "peeky": peeky,
     "attentive": lambda *sizes: attentive(*sizes, depth=2, residual=True, bidirectional=True),
     "looking first": looking_first,
+    "GNMT": lambda *sizes: gnmt(*sizes, depth=2),
     "transformer": lambda V, D, H, rng: transformer(V, D, H, rng, depth=2, heads=2, smoothing=0.1),
 }.items():
     model = make(V, D, H, rng())
     step(name, model, questions, answers)
     print(to_numpy(answer(model, xp.asarray(questions), 3)).tolist())
     print(accuracy(model, xp.asarray(questions), xp.asarray(answers)))
-    if name in ("attentive", "looking first"):
+    if name in ("attentive", "looking first", "GNMT"):
         characters = Vocabulary([*SPECIALS, *"abcdef"])
         text, weights = alignment(model, "abba", characters, 3)
         print(text, weights.round(4).tolist())

@@ -6,7 +6,7 @@ import pytest
 from common.batches import Shuffled
 from common.datasets import Task, additions
 from common.gradient_check import layer_errors
-from common.models.decoding import accuracy, answer, beam_search
+from common.models.decoding import accuracy, answer, beam_search, length_penalty
 from common.models.seq2seq import Decoder, PeekyDecoder, peeky, plain
 from common.optimizers import Adam
 from common.text import END, PAD, START
@@ -133,6 +133,39 @@ def test_a_beam_as_wide_as_all_answers_finds_the_best_of_all(trained):
     assert not np.isnan(log_p).any() and found.shape == (3, words + 5, 2)
 
 
+def test_the_length_penalty_is_that_of_gnmt():
+    assert length_penalty(np.array([1, 7, 13]), 1) == pytest.approx([1, 2, 3])
+    assert length_penalty(np.array([1, 7, 13]), 0.5) == pytest.approx([1, 2**0.5, 3**0.5])
+    assert length_penalty(40, 0) == 1
+
+
+def test_without_a_penalty_beams_are_in_the_order_of_their_probability(trained):
+    model, questions, _ = trained
+    for a, b in zip(beam_search(model, questions, 4, 5), beam_search(model, questions, 4, 5, alpha=0)):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("alpha", [0.6, 1, 3])
+def test_beams_are_in_the_order_of_the_penalized_score(trained, alpha):
+    model, questions, _ = trained
+    found, log_p = beam_search(model, questions, 4, 5, alpha)
+    lengths = (found != PAD).sum(axis=2)
+    assert (np.diff(log_p / length_penalty(lengths, alpha), axis=1) <= 1e-12).all()
+    if alpha == 3:
+        assert (np.diff(log_p, axis=1) > 0).any()  # a longer one is ahead of a likelier one
+
+
+def test_a_larger_penalty_gives_longer_answers_in_a_search_over_all(trained):
+    """So wide that nothing is lost: the best of all answers of up to two characters, by either measure."""
+    model, questions, _ = trained
+    words = model.decoder.affine.params[1].shape[0] - 2
+    mean = []
+    for alpha in (0, 1, 10):
+        found, _ = beam_search(model, questions, 2, words * words, alpha)
+        mean.append((found[:, 0] != PAD).sum(axis=1))
+    assert (mean[0] <= mean[1]).all() and (mean[1] <= mean[2]).all() and (mean[2] == 2).all()
+
+
 def test_accuracy_counts_whole_answers(trained):
     model, questions, answers = trained
     written = answer(model, questions, answers.shape[1] - 1)
@@ -205,6 +238,10 @@ BAD = {
     ),
     "length": (lambda: answer(build(), QUESTIONS, 0), "max_length is 0; it should be a whole number"),
     "width": (lambda: beam_search(build(), QUESTIONS, 3, 0), "width is 0; it should be a whole number"),
+    "alpha": (
+        lambda: beam_search(build(), QUESTIONS, 3, 2, alpha=-1),
+        "alpha is -1; it should be a finite number, at least 0",
+    ),
 }
 
 

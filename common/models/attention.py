@@ -20,7 +20,7 @@ from common.layers.attention import Attention, attend, attend_back
 from common.layers.base import Model
 from common.layers.cells import LSTMCell
 from common.layers.make import Make
-from common.layers.recurrent import LSTM
+from common.layers.recurrent import LSTM, Recurrent
 from common.layers.stack import Bidirectional, Stack
 from common.models.seq2seq import Seq2Seq
 from common.support.require import require_counts, require_mask
@@ -64,7 +64,7 @@ class AttentionEncoder(Model):
             raise ValueError(f"H is {H}; it should be even when bidirectional={bidirectional!r}.")
         make = Make(rng, dtype)
         self.embedding = make.embedding(V, D, scale=D**-0.5)
-        layers: list[LSTM | Bidirectional] = []
+        layers: list[Recurrent | Bidirectional] = []
         for i, width in enumerate([D, *[H] * (depth - 1)]):
             if bidirectional is True or (bidirectional and i == 0):
                 layers.append(Bidirectional(*(make.recurrent(LSTM, width, H // 2) for _ in range(2))))

@@ -25,7 +25,7 @@ from common.layers import GRU, LSTM, RNN, Layer, Sigmoid, held
 from common.layers.make import Make
 from common.metrics import perplexity
 from common.models import classifiers, forecasting, tagger
-from common.models.attention import attentive, looking_first
+from common.models.attention import attentive, gnmt, looking_first
 from common.models.cache import cache_perplexity
 from common.models.decoding import accuracy, answer, beam_search
 from common.models.generation import continue_text
@@ -231,6 +231,7 @@ QUESTIONS: dict[str, Callable[[DType], Layer]] = {
         V, D, H, rng(), depth=2, residual=True, bidirectional=True, dtype=dtype
     ),
     "attention that looks first": lambda dtype: looking_first(V, D, H, rng(), dtype=dtype),
+    "GNMT": lambda dtype: gnmt(V, D, H, rng(), depth=2, dtype=dtype),
     "Transformer": lambda dtype: two_heads(dtype, dropout=0.1, smoothing=0.1),
     "Transformer, norm last, not tied": lambda dtype: two_heads(dtype, norm_first=False, tied=False),
 }

@@ -223,8 +223,9 @@ class LookFirstDecoder(Model):
 
     def backward(self, dscores: Array) -> tuple[Array | None, ...]:
         """``dscores`` (N, T, V) to the gradients of the memory."""
-        dfounds, dstates = xp.split(self.affine.backward(dscores), 2, axis=2)  # (N, T, H) each
-        dxs, dhs, dh, dc = self.look.backward(dfounds, dstates)
+        dboth = self.affine.backward(dscores)  # (N, T, 2H)
+        H = dboth.shape[2] // 2
+        dxs, dhs, dh, dc = self.look.backward(dboth[:, :, :H], dboth[:, :, H:])
         self.embedding.backward(dxs)
         return dhs, None, dh, dc
 
@@ -277,11 +278,12 @@ class GNMTDecoder(Model):
     def backward(self, dscores: Array) -> tuple[Array | None, ...]:
         """``dscores`` (N, T, V) to the gradients of the memory."""
         dxs = self.affine.backward(dscores)  # (N, T, H)
+        H = dxs.shape[2]
         dfounds = xp.zeros_like(dxs)
         for layer in reversed(self.above):
-            dbelow, dfound = xp.split(layer.backward(dxs), 2, axis=2)
-            dxs = dxs + dbelow  # past the layer, and through it
-            dfounds += dfound  # what was found went to every layer
+            dboth = layer.backward(dxs)  # (N, T, 2H)
+            dxs = dxs + dboth[:, :, :H]  # past the layer, and through it
+            dfounds += dboth[:, :, H:]  # what was found went to every layer
         dxs, dhs, dh, dc = self.look.backward(dfounds, dxs)
         self.embedding.backward(dxs)
         return dhs, None, dh, dc, *(part for layer in self.above for part in layer.dstate)

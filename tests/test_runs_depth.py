@@ -39,9 +39,10 @@ def test_a_run_searches_its_rate_and_then_trains_other_seeds(task, monkeypatch):
 
     monkeypatch.setattr(depth, "train", watched)
     result = depth.measure("plain-1")
-    assert trained[:3] == [(depth.CHOOSING, rate) for rate in depth.RATES]
+    searched = [(depth.CHOOSING, rate) for rate in depth.RATES]
+    assert trained[: len(searched)] == searched
     assert str(result["rate"]) == min(result["tried"], key=result["tried"].get)
-    assert trained[3:] == [(seed, result["rate"]) for seed in depth.SEEDS]
+    assert trained[len(searched) :] == [(seed, result["rate"]) for seed in depth.SEEDS]
     assert [len(one["losses"]) for one in result["seeds"]] == [2] * 3
 
 

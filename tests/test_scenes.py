@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.datasets import draw_scenes
+from common.datasets import Images, draw_digit_scenes, draw_scenes
 from common.datasets.images import (
     COLORS,
+    INK,
     KINDS,
     RELATIONS,
     SHAPES,
     SIDE,
+    Digit,
     Thing,
     caption,
     holds,
+    named,
     relation,
     render,
 )
@@ -125,4 +128,64 @@ def test_all_is_drawn():
 )
 def test_bad_input_gets_one_clear_sentence(call, sentence):
     with pytest.raises((ValueError, TypeError), match=sentence):
+        call()
+
+
+def test_which_words_name_which_thing():
+    scene = RED, BLUE, GREEN
+    said = "a red circle above a green square and right of a green cross"
+    assert named(said, scene) == [(1, RED), (2, RED), (11, GREEN), (12, GREEN)]
+    assert named("a red", scene) == [] and named("", scene) == []
+
+
+# ---- digits
+
+
+def images(*labels):
+    pixels = rng().integers(0, 256, (len(labels), 28, 28)).astype(np.uint8)
+    pixels[:, ::9] = 255  # no digit is without ink
+    return Images(pixels, np.array(labels))
+
+
+@given(SEEDS)
+def test_digits_are_different_and_stand_in_quarters_of_their_own(seed):
+    scenes = draw_digit_scenes(rng(seed), 5, images(3, 7, 7, 8, 0))
+    assert scenes.pixels.shape == (5, 1, 32, 32) and scenes.planes().max() <= 1
+    for scene, said, pixels in zip(scenes.things, scenes.captions, scenes.pixels):
+        covered = sum(digit.place().astype(int) for digit in scene)
+        assert covered.max() == 1 and np.array_equal(covered > 0, pixels[0] > INK)
+        assert len({digit.kind for digit in scene}) == len(scene) and holds(said, scene)
+        for other in scene[1:]:
+            apart = np.subtract((scene[0].row, scene[0].column), (other.row, other.column))
+            down, right = RELATIONS[relation(scene[0], other)]
+            assert apart @ (down, right) >= 14 and abs(apart @ (right, down)) <= 2
+
+
+def test_what_is_said_of_digits():
+    ink = np.full((14, 14), 200, dtype=np.uint8)
+    scene = Digit(8, 7, 8, ink), Digit(3, 8, 24, ink)
+    assert caption(scene) == "an eight left of a three" and holds("a three right of an eight", scene)
+    assert not holds("a three left of an eight", scene)
+    assert [(word, digit.number) for word, digit in named("an eight left of a three", scene)] == [
+        (1, 8),
+        (5, 3),
+    ]
+    assert scene[0].place().sum() == 14 * 14 and scene[0].place()[0, 1] and not scene[0].place()[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: draw_digit_scenes(rng(), 0, images(1)), "N is 0; it should be a whole number"),
+        (lambda: draw_digit_scenes(rng(), 1, images(1, 1)), "most is 3; .* at most the 1 different digits"),
+        (lambda: draw_digit_scenes(rng(), 1, images(*range(9)), most=4), "most is 4; it should be at most 3"),
+        (lambda: draw_digit_scenes(rng(), 1, images(1, 10)), "digits is Images.*; it should be 28 x 28"),
+        (
+            lambda: draw_digit_scenes(rng(), 1, Images(np.zeros((1, 8, 8), np.uint8), np.array([1]))),
+            "digits is Images.*; it should be 28 x 28, with labels from 0 to 9",
+        ),
+    ],
+)
+def test_bad_digits_get_one_clear_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
         call()

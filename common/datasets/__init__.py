@@ -6,9 +6,10 @@ from, and checks it.
 
 from common.datasets.augmentation import Distortion, shifted, warped
 from common.datasets.bible import Sentences, Verse, load_bible_pairs
+from common.datasets.captioned import Captioned, load_captioned_folder
 from common.datasets.entities import Gazetteer, SilverSentences, load_marked, load_silver, load_wikigold
 from common.datasets.files import DATA, DataError
-from common.datasets.images import Images, Scenes, Split, draw_scenes, load_mnist
+from common.datasets.images import Images, Scenes, Split, draw_digit_scenes, draw_scenes, load_mnist
 from common.datasets.questions import Task, additions, dates, leak, load_addition, load_dates
 from common.datasets.reviews import Reviews, load_reviews, review_texts
 from common.datasets.series import (
@@ -28,6 +29,7 @@ from common.datasets.treebank import load_ptb
 
 __all__ = [
     "DATA",
+    "Captioned",
     "DataError",
     "Distortion",
     "Gazetteer",
@@ -45,10 +47,12 @@ __all__ = [
     "copy_task",
     "damped_pendulum",
     "dates",
+    "draw_digit_scenes",
     "draw_scenes",
     "leak",
     "load_addition",
     "load_bible_pairs",
+    "load_captioned_folder",
     "load_csv",
     "load_dates",
     "load_marked",

@@ -9,7 +9,7 @@ import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -201,8 +201,55 @@ class Thing(NamedTuple):
         return f"a {self.color} {self.shape}"
 
 
-Scene = tuple[Thing, ...]
-"""The things in a picture, the one that a caption begins with first."""
+NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+class Digit(NamedTuple):
+    """A handwritten digit in a scene.
+
+    Parameters
+    ----------
+    number : int
+    row, column : int
+        Of its center, in pixels.
+    ink : numpy.ndarray
+        How dark it is there, uint8 (14, 14).
+    """
+
+    number: int
+    row: int
+    column: int
+    ink: np.ndarray
+
+    @property
+    def kind(self) -> int:
+        """Which digit it is."""
+        return self.number
+
+    def corner(self) -> tuple[slice, slice]:
+        """The rows and columns of its square of the picture."""
+        half = len(self.ink) // 2
+        return (
+            slice(self.row - half, self.row + half),
+            slice(self.column - half, self.column + half),
+        )
+
+    def place(self) -> np.ndarray:
+        """Which pixels have ink, (32, 32) booleans."""
+        covered = np.zeros((SIDE, SIDE), dtype=bool)
+        covered[self.corner()] = self.ink > INK
+        return covered
+
+    def __str__(self) -> str:
+        word = NUMERALS[self.number]
+        return f"an {word}" if word == "eight" else f"a {word}"
+
+
+INK = 64
+"""What is darker counts as written on."""
+
+Scene = tuple[Any, ...]
+"""The things in a picture, ``Thing`` or ``Digit``, the one that a caption begins with first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +263,7 @@ class Scenes:
         *a red circle*, *a red circle above a blue square*, or *a red circle above a blue square and left of a
         green cross*: what is named first is above the one, and left of the other.
     pixels : numpy.ndarray
-        uint8, shape (N, 3, 32, 32): red, green and blue, on black.
+        uint8, shape (N, 3, 32, 32): red, green and blue, on black; of digits (N, 1, 32, 32), the ink.
     """
 
     things: tuple[Scene, ...]
@@ -230,7 +277,7 @@ class Scenes:
         return f"Scenes({len(self):,} of {SIDE} x {SIDE})"
 
     def planes(self, *, dtype: DType = FLOAT) -> np.ndarray:
-        """The pictures as numbers from 0 to 1, shape (N, 3, 32, 32)."""
+        """The pictures as numbers from 0 to 1, in the shape of ``pixels``."""
         return np.divide(self.pixels, 255, dtype=dtype)
 
 
@@ -305,7 +352,61 @@ def render(scene: Scene) -> np.ndarray:
     return pixels
 
 
-def relation(one: Thing, other: Thing) -> str:
+def draw_digit_scenes(rng: np.random.Generator, N: int, digits: Images, most: int = 3) -> Scenes:
+    """Draw scenes of one to ``most`` handwritten digits, all different: *a seven left of a three*.
+
+    Each digit is half as high and wide as in ``digits``, and stands in a quarter of the picture.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    N : int
+    digits : Images
+        28 x 28, of MNIST: those of one part, so that a test can show digits of other hands.
+    most : int
+        From 1 to 3.
+
+    Returns
+    -------
+    Scenes
+    """
+    require_generator("rng", rng)
+    require_count("N", N)
+    require_count("most", most)
+    if digits.pixels.shape[1:] != (HEIGHT, WIDTH) or not np.isin(digits.labels, range(10)).all():
+        raise ValueError(f"digits is {digits}; it should be {HEIGHT} x {WIDTH}, with labels from 0 to 9.")
+    alike = [np.flatnonzero(digits.labels == number) for number in range(10)]
+    known = [number for number in range(10) if len(alike[number])]
+    if most > 3 or len(known) < most:
+        raise ValueError(
+            f"most is {most}; it should be at most 3, and at most the {len(known)} different digits."
+        )
+    scenes = tuple(_draw_digits(rng, most, digits, alike, known) for _ in range(N))
+    pixels = np.zeros((N, 1, SIDE, SIDE), dtype=np.uint8)
+    for picture, scene in zip(pixels, scenes):
+        for digit in scene:
+            picture[0][digit.corner()] = digit.ink
+    return Scenes(scenes, tuple(map(caption, scenes)), pixels)
+
+
+def _draw_digits(
+    rng: np.random.Generator, most: int, digits: Images, alike: Sequence[np.ndarray], known: Sequence[int]
+) -> Scene:
+    """One scene of digits: the first in any quarter, the others beside it and above or below it."""
+    chosen = rng.permutation(known)[: rng.integers(1, most, endpoint=True)].tolist()
+    row, column = rng.integers(0, 2, 2).tolist()
+    beside = [(row, 1 - column), (1 - row, column)]
+    cells = [(row, column), *(beside[i] for i in rng.permutation(2))]
+    scene = []
+    for number, (down, right) in zip(chosen, cells):
+        ink = digits.pixels[alike[number][rng.integers(len(alike[number]))]]
+        half = ink.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(1, 3)).astype(np.uint8)
+        shift = rng.integers(3, size=2).tolist()  # a quarter has two pixels more than a digit
+        scene.append(Digit(number, 16 * down + 7 + shift[0], 16 * right + 7 + shift[1], half))
+    return tuple(scene)
+
+
+def relation(one: Thing | Digit, other: Thing | Digit) -> str:
     """How ``one`` lies, seen from ``other``: by rows or by columns, whichever are farther apart.
 
     >>> relation(Thing("red", "circle", 5, 5), Thing("blue", "square", 16, 6))
@@ -331,3 +432,19 @@ def holds(sentence: str, scene: Scene) -> bool:
     What is no sentence of this kind is wrong.
     """
     return any(caption(order) == sentence for order in itertools.permutations(scene))
+
+
+def named(sentence: str, scene: Scene) -> list[tuple[int, Any]]:
+    """Which words of a sentence name which thing of a scene: the number of each word, and the thing.
+
+    >>> scene = (Thing("red", "circle", 5, 5), Thing("blue", "square", 16, 6))
+    >>> [word for word, _ in named("a red circle above a green square", scene)]
+    [1, 2]
+    """
+    words, found = sentence.split(), []
+    for thing in scene:
+        name = str(thing).split()[1:]
+        for i in range(len(words) - len(name) + 1):
+            if words[i : i + len(name)] == name:
+                found += [(i + j, thing) for j in range(len(name))]
+    return sorted(found, key=lambda pair: pair[0])

@@ -29,7 +29,7 @@ def characters_of(pairs: Iterable[Pair]) -> Vocabulary:
 
 
 def encode(
-    texts: Sequence[str],
+    texts: Sequence[str] | Sequence[Sequence[str]],
     characters: Vocabulary,
     answers: bool = False,
     reverse: bool = False,
@@ -38,8 +38,8 @@ def encode(
 
     Parameters
     ----------
-    texts : sequence of str
-        N texts. An empty text is a row of ``PAD``.
+    texts : sequence of str, or of lists of str
+        N texts, or N lists of words. An empty one is a row of ``PAD``.
     characters : Vocabulary
     answers : bool
         Put ``START`` before each text and ``END`` after it.
@@ -51,17 +51,21 @@ def encode(
     array of int32, (N, T)
         T is the length of the longest text, at least 1.
     """
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("texts should be a sequence of strings: for one text, a list with one string.")
+    if isinstance(texts, str) or not all(isinstance(text, (str, list)) for text in texts):
+        raise TypeError(
+            "texts should be a sequence of strings, or of lists of words: for one text, a list with one."
+        )
     if len(texts) == 0:
         raise ValueError("texts is empty; it should hold at least one text.")
     length = max(1, *map(len, texts))
     rows = np.full((len(texts), length + 2 * answers), PAD, dtype=np.int32)  # (N, T)
     for row, text in zip(rows, texts):
         missing = [character for character in text if character not in characters]
-        if missing:
-            known = "".join(characters.words[len(SPECIALS) :])
-            raise ValueError(f"{text!r} has the character {missing[0]!r}; the model knows only {known!r}.")
+        if missing and characters.unknown is None:
+            what, between = ("character", "") if isinstance(text, str) else ("word", " ")
+            known = between.join(characters.words[len(SPECIALS) :])
+            whole = between.join(text)
+            raise ValueError(f"{whole!r} has the {what} {missing[0]!r}; the model knows only {known!r}.")
         ids = characters.encode(list(text[::-1] if reverse else text)).tolist()
         if answers:
             ids = [START, *ids, END]
@@ -74,21 +78,29 @@ def padding_mask(ids: Array) -> Array:
     return ids != PAD
 
 
-def decode(ids: Array, characters: Vocabulary) -> list[str]:
-    """Rows of ids (N, T) to texts; each ends before its ``END``, and special signs are left out."""
+def decode(ids: Array, characters: Vocabulary, between: str = "") -> list[str]:
+    """Rows of ids (N, T) to texts; each ends before its ``END``, and special signs are left out.
+
+    ``between`` stands between two: a space, if they are words.
+    """
     texts = []
     for row in np.atleast_2d(to_numpy(ids)).tolist():
         row = row[: row.index(END)] if END in row else row
-        texts.append("".join(characters.decode([i for i in row if i >= len(SPECIALS)])))
+        texts.append(between.join(characters.decode([i for i in row if i >= len(SPECIALS)])))
     return texts
 
 
 def require_rows(questions: Array, answers: Array | None = None) -> None:
-    """Raise unless questions (and answers, as many) are rows of ids."""
+    """Raise unless questions (and answers, as many) are rows of ids.
+
+    Questions may be no text, but pictures: floats, of more axes. Their encoder looks at them.
+    """
     for name, ids, columns in (("questions", questions, 1), ("answers", answers, 2)):
         if ids is None:
             continue
         require_array(name, ids)
+        if name == "questions" and ids.dtype.kind == "f" and ids.ndim > 2:
+            continue
         if ids.ndim != 2 or ids.shape[1] < columns or len(ids) == 0:
             raise ValueError(
                 f"{name} has shape {ids.shape}; "

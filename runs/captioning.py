@@ -128,7 +128,8 @@ def train(name: str, lr: float, passes: int, seed: int) -> tuple[Trainer, Vocabu
     batches = Shuffled(
         drawn.planes(), encode_captions(drawn.captions, vocabulary), int(TRAINING["batch_size"])
     )
-    schedule = cosine(lr, passes * len(batches), rise=len(batches))
+    steps = passes * len(batches)
+    schedule = cosine(lr, steps, rise=min(len(batches), steps // 2))
     trainer = Trainer(model, Adam(lr), rng, TRAINING["max_grad_norm"], schedule)
     KEPT.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{lr}-{passes}-{seed}"

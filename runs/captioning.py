@@ -13,7 +13,7 @@ equally often). With seeds behind them, models are trained at that rate and meas
 * what is wrong with the others: the things (other kinds, or a thing too few or too many) or the relations;
 * how many captions name a colour and shape that were never together in training, in scenes with one such
   thing, beside those that name a pair that was;
-* how often the largest weight lies in the thing that is named at that word.
+* how often the largest weight lies in the thing that is named, while it is named and just before.
 
 All add what they measured to data/results/captioning.json. A run that was stopped, in whatever way, goes on
 from its last checkpoint when the same command is given again. Checkpoints are in data/cache/captioning, and
@@ -96,19 +96,21 @@ def names(caption: str, scene: Sequence[Any]) -> bool:
 
 
 def look(said: Said, drawn: Scenes) -> dict[str, Any]:
-    """How often the model looks at what it names: over all such words, and over colours and shapes alone."""
+    """How often the model looks at the thing that it names: at its colour and its shape, at the *a* before
+    them, and, of those that are not named first, at the first word of the relation before that."""
     if said.weights is None:
         return {}
-    marks = [
-        [(i, thing.place()) for i, thing in named(caption, scene)]
-        for caption, scene in zip(said.captions, drawn.things)
-    ]  # a thing's colour, then its shape
-    groups = {"all": slice(None), "colour": slice(0, None, 2), "shape": slice(1, None, 2)}
-    return {
-        name: pointing(said.weights, [words[part] for words in marks])._asdict()
-        for name, part in groups.items()
-        if any(words for words in marks)
-    }
+    marks: dict[str, list[list[tuple[int, np.ndarray]]]] = {}
+    for caption, scene in zip(said.captions, drawn.things):
+        for name in ("relation", "a", "colour", "shape"):
+            marks.setdefault(name, []).append([])
+        colours, words = named(caption, scene)[::2], caption.split()
+        for i, thing in colours:
+            relation = i - 3 if words[i - 2] == "of" else i - 2
+            for name, word in (("relation", relation), ("a", i - 1), ("colour", i), ("shape", i + 1)):
+                if word >= 0:
+                    marks[name][-1].append((word, thing.place()))
+    return {name: pointing(said.weights, all)._asdict() for name, all in marks.items() if any(all)}
 
 
 def of_pairs(model: Seq2Seq, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -148,6 +148,7 @@ def test_describing_leaves_the_model_as_it_was():
     loss = model.forward(x, ANSWERS)
     words = words_of(["a red circle on sand"])
     model.decoder.affine.params[1][len(words) :] = -9
+    assert len(describe(small(), x, words, 4).weights) == 3  # of a model that has read nothing before
     describe(model, x[:1], words, 4)
     model.backward()
     kept = [np.array(grad.dense() if hasattr(grad, "dense") else grad) for grad in model.grads]

@@ -97,17 +97,21 @@ def test_what_is_wrong_with_a_caption():
     assert not captioning.names("a red circle above a blue square and left of a blue square", SCENE)
 
 
-def test_where_it_looks_at_colours_and_at_shapes():
-    on, off = np.zeros((2, 64))
-    on[8 * 1 + 1] = off[-1] = 1  # the circle's middle, and a corner
-    weights = [np.array([off, on, off])]
-
-    class One:
-        things = (SCENE[:1],)
-
-    found = captioning.look(Said(["a red circle"], weights), One)
-    assert (found["colour"]["hits"], found["shape"]["hits"], found["all"]["hits"]) == (1, 0, 0.5)
-    assert found["all"]["words"] == 2 and 0.05 < found["all"]["area"] < 0.2
+def test_where_it_looks_at_each_word():
+    circle, square, off = np.zeros((3, 64))
+    circle[8 * 1 + 1] = square[8 * 4 + 1] = off[-1] = 1  # the middles of the things, and a corner
+    said = Said(
+        ["a red circle above a blue square", "a blue square right of a red circle"],
+        [
+            np.array([circle, off, circle, square, off, square, off]),
+            np.array([off, square, off, circle, circle, circle, off, off]),
+        ],
+    )
+    found = captioning.look(said, Drawn)
+    hits = {name: (one["hits"], one["words"]) for name, one in found.items()}
+    assert hits == {"relation": (1, 2), "a": (0.5, 4), "colour": (0.5, 4), "shape": (0.25, 4)}
+    assert all(0.05 < one["area"] < 0.2 and one["weight"] == one["hits"] for one in found.values())
+    assert captioning.look(Said(said.captions, None), Drawn) == {}
 
 
 @pytest.mark.parametrize(

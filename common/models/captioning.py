@@ -209,7 +209,7 @@ def describe(
     """
     require_count("batch_size", batch_size)
     captions: list[str] = []
-    weights: list[np.ndarray] | None = [] if hasattr(model.decoder, "weights") else None
+    weights: list[np.ndarray] | None = [] if hasattr(type(model.decoder), "weights") else None
     for i in range(0, len(pictures), batch_size):
         part = pictures[i : i + batch_size]
         written = answer(model, part, max_length)

@@ -47,6 +47,7 @@ def test_a_rate_is_chosen_and_trained_with(monkeypatch, kept, capsys):
     assert one["parameters"] - other["parameters"] == 2 * 4  # row and column, for each number of a place
     assert set(one["holds_by_number"]) == {"1", "2", "3"} and sum(one["scenes_by_number"].values()) == 20
     assert other["pointing"] == {} and 0 <= other["held_out"]["named"] <= 1
+    assert other["held_out"]["alone"] == sum(number for _, number in other["held_out"]["said_alone"])
     assert "seed 1: 0.000 of the captions hold" in capsys.readouterr().out
 
 
@@ -95,6 +96,8 @@ def test_what_is_wrong_with_a_caption():
     assert judged["scenes_by_number"] == {"1": 1, "2": 2} and judged["holds"] == pytest.approx(1 / 3)
     assert not captioning.names("a red circle", SCENE)
     assert not captioning.names("a red circle above a blue square and left of a blue square", SCENE)
+    three = (*SCENE, Thing("green", "cross", 5, 16))
+    assert captioning.names("a blue square above a green cross and left of a red circle", three)
 
 
 def test_where_it_looks_at_each_word():

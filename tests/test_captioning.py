@@ -57,7 +57,9 @@ def test_gradients(attention, where):
             losses.append(float(model.forward(x, ANSWERS)))
         param[...] = kept
         slope = (losses[0] - losses[1]) / 2e-5
-        assert abs(slope - (grad * direction).sum()) < 1e-7 and abs(slope) > 1e-6, name
+        assert abs(slope - (grad * direction).sum()) < 1e-7, name
+        followed = name in ("encoder.filters.layers.0.b", "encoder.filters.layers.3.b")
+        assert (abs(slope) > 1e-6) != followed, name  # a normalization takes the bias before it away
 
 
 @BOTH
@@ -74,6 +76,7 @@ def test_step_by_step_the_scores_are_the_same(attention):
 def test_the_map_is_made_place_by_place():
     encoder = PictureEncoder(2, 5, rng(), (3, 4), dtype=np.float64)
     x = pictures()
+    encoder.training = False  # in training, all pictures of a batch are normalized together
     map, mask, h, c = encoder.forward(x)
     assert map.shape == (3, 2 * 3, 5) and mask.shape == (3, 6) and mask.all() and h.shape == c.shape == (3, 5)
     changed = x.copy()
@@ -136,6 +139,7 @@ def test_a_few_scenes_are_learned_by_heart_and_the_weights_are_those_of_the_word
     if not attention:
         assert said.weights is None
         return
+    model.training = False
     model.forward(x, t)
     for i, (caption, looked) in enumerate(zip(said.captions, said.weights)):
         assert looked.shape == (len(caption.split()), 64)

@@ -34,9 +34,9 @@ UNKNOWN = "<unk>"
 class PictureEncoder(Model):
     """Filters over a picture; what they found stays where they found it [Xu2015]_.
 
-    Layers of filters, each with a stride of 2 and a ReLU, make a map. So that a place of it can say where it
-    is, its row and column are two more of its numbers [Liu2018]_. Of these a last layer makes H numbers, for
-    each place alone. The decoder begins from the mean of all places.
+    Layers of filters, each with a stride of 2, batch normalization and a ReLU, make a map. So that a place
+    of it can say where it is, its row and column are two more of its numbers [Liu2018]_. Of these a last
+    layer makes H numbers, for each place alone. The decoder begins from the mean of all places.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ class PictureEncoder(Model):
         layers: list[Layer] = []
         for D, F in zip([C, *filters], filters):
             size = 3 if layers else 5
-            layers += [make.convolution(D, F, size, 2, size // 2, first=not layers), ReLU()]
+            layers.append(make.convolution(D, F, size, 2, size // 2, first=not layers))
+            layers += [make.batch_norm(F, axis=1), ReLU()]
         self.filters = Sequential(*layers)
         self.each = Sequential(make.affine(filters[-1] + 2 * where, H, he), ReLU())
         self.begin = Sequential(make.affine(H, 2 * H), Tanh())

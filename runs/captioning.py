@@ -57,7 +57,7 @@ SIZES = {"D": 16, "H": 48, "filters": (16, 32)}
 TRAINING = {"batch_size": 32, "max_grad_norm": 5.0}
 SCENES, TESTED = 12_000, 500
 PASSES, CHOOSE_PASSES, CHOOSE_SEED = 10, 2, 101
-RATES = (0.003, 0.01, 0.03)
+RATES = (0.003, 0.01, 0.03, 0.1)
 HELD_OUT = (("red", "square"), ("blue", "cross"))
 """What is never drawn for training: each colour and each shape is there, but not together."""
 CONTROL = (("red", "cross"), ("blue", "square"))

@@ -79,7 +79,7 @@ test_bad_input_gets_one_clear_sentence = bad_input(
         "one text": (lambda: bleu("the cat", ["the cat"]), "texts is the string 'the cat'; it should be a"),
         "one reference": (lambda: chrf(["a"], "a"), "references is the string 'a'; it should be a sequence"),
         "words": (lambda: bleu([["the", "cat"]], ["a"]), r"texts\[0\] is a list; it should be a string"),
-        "fewer": (lambda: bleu(["a", "b"], ["a"]), "references has 1 texts; it should have 2, as many"),
+        "fewer": (lambda: bleu(["a", "b"], ["a"]), "references has 1 texts; it should have 2, as texts has"),
         "none": (lambda: chrf([], []), "texts is empty; it should have at least one text"),
         "most": (lambda: bleu(["a"], ["a"], 0), "most is 0; it should be a whole number"),
         "beta": (lambda: chrf(["a"], ["a"], beta=0), "beta is 0; it should be"),

@@ -18,6 +18,9 @@ from benchmarks import Benchmark
 from benchmarks._instructions import chosen, hold, in_words, require_held, require_isa
 from benchmarks._worker import Worker
 
+SEED = 1984
+"""Of the data that both sides compute with."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(
@@ -26,6 +29,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only benchmarks whose name begins with one of these")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--list", action="store_true", help="names only")
+    parser.add_argument("--record", action="store_true", help="keep them in data/results/benchmarks.json")
     choice = parser.parse_args()
 
     threads = os.environ.get("BENCH_THREADS", "2")
@@ -58,6 +62,8 @@ def main() -> int:
             status = 1
             continue
         result = measure(module, benchmark) | {"instructions": instructions}
+        if choice.record:
+            keep(result, isa)
         print(json.dumps(result) if choice.json else table_line(benchmark, result), flush=True)
     return status
 
@@ -110,6 +116,16 @@ def measure(module: str, benchmark: Benchmark) -> dict:
         result.update(reporter.ask("report"))
         reporter.close()
     return result
+
+
+def keep(result: dict, isa: str) -> None:
+    """Put a result into data/results/benchmarks.json, beside those of other rows and settings."""
+    from common.book.results import record_run
+
+    result, command = dict(result), "make bench ARGS=--record"
+    name, threads = result.pop("name"), result.pop("threads")
+    where = isa or "native", str(threads), name
+    record_run("benchmarks", *where, result=result, seed=SEED, command=command)
 
 
 def table_line(benchmark: Benchmark, result: dict) -> str:

@@ -25,7 +25,7 @@ from common.layers import (
     ResidualBlock,
     Sequential,
 )
-from common.layers.convolution import places, strips, windows
+from common.layers.convolution import places, shares, windows
 from tests.helpers import normal
 
 
@@ -193,18 +193,56 @@ def test_windows_are_a_view():
 
 
 @pytest.mark.parametrize("strip", [1, 50, 10**9])
-def test_how_many_rows_are_laid_out_at_a_time_changes_nothing(monkeypatch, strip):
-    layer, x = convolution(stride=(2, 1), padding=1), normal(2, 3, 7, 5, seed=2)
+def test_how_many_windows_of_a_line_are_laid_out_at_a_time_changes_nothing(monkeypatch, strip):
+    layer, x = Convolution(normal(4, 3, 3, seed=0), normal(4, seed=1), 2, 1), normal(2, 3, 7, seed=2)
     y = layer.forward(x)
     dout = normal(*y.shape, seed=3)
     dx, grads = layer.backward(dout), layer.grads
     monkeypatch.setattr("common.layers.convolution.STRIP", strip)
-    rows = strips(windows(layer.grids, layer.size, layer.stride))
-    assert len(rows) == {1: 4, 50: 4, 10**9: 1}[strip] and rows[-1].stop == 4
-    np.testing.assert_allclose(to_numpy(layer.forward(x)), to_numpy(y), atol=1e-12)
-    np.testing.assert_allclose(to_numpy(layer.backward(dout)), to_numpy(dx), atol=1e-12)
-    for one, two in zip(layer.grads, grads):
+    found = layer.strips()
+    assert len(found) == {1: 4, 50: 2, 10**9: 1}[strip] and found[-1].stop == 4
+    same([layer.forward(x), layer.backward(dout), *layer.grads], [y, dx, *grads])
+
+
+@pytest.mark.parametrize("few", [0, 10**9])
+@pytest.mark.parametrize("stride", [1, (2, 1), (3, 2), 4])
+def test_how_rows_are_shared_out_changes_nothing(monkeypatch, few, stride):
+    layer, x = convolution(stride=stride, padding=1), normal(2, 3, 8, 11, seed=2)
+    if stride == 4:
+        x = x[..., :6, :10]
+    monkeypatch.setattr("common.layers.convolution.FEW", few)
+    y = layer.forward(x)
+    dout = normal(*y.shape, seed=3)
+    dx, (dW, db) = layer.backward(dout), layer.grads
+    wanted_y, wanted_dx, wanted_dW = by_definition(x, *layer.params, layer.stride, layer.padding, dout)
+    same([y, dx, dW, db], [wanted_y, wanted_dx, wanted_dW, dout.sum(axis=(0, 2, 3))])
+
+
+def by_definition(x, W, b, stride, padding, dout):
+    """Output and gradients of x and W, window by window."""
+    (down, across), (up, left), (kh, kw) = stride, padding, W.shape[2:]
+    room = xp.pad(x, ((0, 0), (0, 0), (up, up), (left, left)))
+    y, droom, dW = xp.empty(dout.shape), xp.zeros_like(room), xp.zeros_like(W)
+    for n, f, i, j in np.ndindex(*dout.shape):
+        seen = n, slice(None), slice(i * down, i * down + kh), slice(j * across, j * across + kw)
+        y[n, f, i, j] = (room[seen] * W[f]).sum() + b[f]
+        droom[seen] += W[f] * dout[n, f, i, j]
+        dW[f] += room[seen] * dout[n, f, i, j]
+    return y, droom[:, :, up : up + x.shape[2], left : left + x.shape[3]], dW
+
+
+def same(found, wanted):
+    for one, two in zip(found, wanted, strict=True):
         np.testing.assert_allclose(to_numpy(one), to_numpy(two), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "count, numbers, sizes", [(10, 1 << 19, [3, 3, 2, 2]), (3, 1 << 19, [1] * 3), (9, 5, [9])]
+)
+def test_shares_are_as_equal_as_can_be(count, numbers, sizes):
+    found = shares(count, numbers if xp is np else numbers << 60)
+    assert [part.stop - part.start for part in found] == sizes
+    assert [i for part in found for i in range(count)[part]] == list(range(count))
 
 
 # ---- where the numbers lie

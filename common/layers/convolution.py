@@ -33,6 +33,9 @@ STRIP = 1 << (19 if xp is np else 26)
 """About so many numbers are laid out as columns at a time: two megabytes, which a core's cache can hold. A
 GPU is only busy when it gets much at once: there, a quarter of a gigabyte."""
 
+FEW = 1 << (18 if xp is np else 62)
+"""So many numbers, or less, are not shared out: to hand them over would take longer."""
+
 
 class Convolution(Layer):
     """Filters that slide over a grid [LeCun1998b]_.
@@ -42,9 +45,17 @@ class Convolution(Layer):
     turns the filter round first. Nobody does here: what is learned has no right way up.)
 
     Windows, laid side by side, are the columns of a matrix; then all filters at all places are one matrix
-    product. Backward, a column's gradient is added to where its numbers came from. As each number of the
-    input is in many columns, only those of some rows of windows are laid out at a time, and none are kept.
-    Each core takes some rows of windows, or backward some channels, and does all that is to be done there.
+    product. Backward, a column's gradient is added to where its numbers came from.
+
+    Each number of a picture is in ``kh kw`` columns, and is copied only ``kw`` times: windows are laid out
+    along the width, each row of the grid by itself. The columns of one row of windows are then ``kh`` such
+    rows, one after the other in memory. The next row of windows begins one of them later, and shares the
+    rest: its matrix is a view that overlaps with the one before. Backward it is the product that adds up what
+    the windows have for one row.
+
+    On a line there are no rows to be shared. There the columns of some windows are laid out at a time, and
+    none are kept. Each core takes some rows or windows (on a line, for the gradient of the input, channels),
+    and does all that is to be done there.
 
     Parameters
     ----------
@@ -92,17 +103,55 @@ class Convolution(Layer):
         W, b = self.params
         self.shape = x.shape
         self.grids = padded(xp.moveaxis(x, 0, -1), self.padding)  # (C, H, W, N)
-        seen = windows(self.grids, self.size, self.stride)  # (C, kh, kw, H', W', N)
-        y = xp.empty((len(W), *seen.shape[seen.ndim // 2 :]), dtype=x.dtype)  # (F, H', W', N)
+        self.outer = (*output_sizes(x, self.size, self.stride, self.padding), len(x))
+        y = xp.empty((len(W), *self.outer), dtype=x.dtype)  # (F, H', W', N)
+        if len(self.size) == 2:
+            self.lay_out()
+        filters = self.in_order(W).reshape(len(W), -1)
 
         def fill(rows: slice) -> None:
             part = matrices(y, rows, 1)
-            xp.matmul(W.reshape(len(W), -1), matrices(seen, rows, W.ndim - 1), out=part)
+            xp.matmul(filters, self.columns(rows), out=part)
             part += b[:, None]
 
-        each(fill, strips(seen))
-        self.outer = y.shape[1:]
+        each(fill, self.strips())
         return xp.moveaxis(y, -1, 0)
+
+    def lay_out(self) -> None:
+        """Lay out the windows along the width: ``laid`` (H, C, kw, W', N), each row of the grid by itself."""
+        (_, kw), (_, step), (_, across, N) = self.size, self.stride, self.outer
+        C, H, _, _ = self.grids.shape
+        self.laid = xp.empty((H, C, kw, across, N), dtype=self.grids.dtype)
+
+        def fill(rows: slice) -> None:
+            laid, grids = self.laid[rows], self.grids[:, rows].swapaxes(0, 1)
+            for j in range(kw):
+                laid[:, :, j] = grids[:, :, j : j + step * (across - 1) + 1 : step]
+
+        each(fill, shares(H, self.grids.size))
+
+    def columns(self, rows: slice) -> Array:
+        """The windows of some rows, each a column: (rows, kh C kw, W' N).
+
+        A window of ``kh`` rows is ``kh`` rows of ``laid``, which lie one after the other: nothing is copied.
+        On a line nothing is laid out that way, and all windows that are asked for are (1, C k, rows N).
+        """
+        if len(self.size) == 1:
+            return matrices(windows(self.grids, self.size, self.stride), rows, 2)
+        kh, (_, C, kw, across, N) = self.size[0], self.laid.shape
+        apart, down = self.laid.strides[0] * self.stride[0], self.laid.strides[2]
+        shape, strides = (self.outer[0], kh * C * kw, across * N), (apart, down, self.laid.itemsize)
+        return xp.lib.stride_tricks.as_strided(self.laid, shape, strides)[rows]
+
+    def in_order(self, W: Array) -> Array:
+        """Filters (F, C, kh, kw) with their axes as ``columns`` has them, (F, kh, C, kw), and back again."""
+        return W.swapaxes(1, 2) if W.ndim == 4 else W
+
+    def strips(self) -> list[slice]:
+        """Rows of windows in shares for the cores; on a line as many windows at a time as a cache holds."""
+        if len(self.size) == 2:
+            return shares(self.outer[0], self.laid.size)
+        return strips(windows(self.grids, self.size, self.stride))
 
     def backward(self, dout: Array) -> Array | Any:
         """``dout`` (N, F, H', W') to the gradient of x (N, C, H, W), or, if ``first``, to nothing."""
@@ -113,19 +162,46 @@ class Convolution(Layer):
             used = xp.flatnonzero(dy.any(axis=0))
             if 4 * len(used) < 3 * dy[0].size:
                 return self.backward_of_few(dy, used)
-        seen = windows(self.grids, self.size, self.stride)
 
         def gradients(rows: slice) -> tuple[Array, Array]:
-            columns, dpart = matrices(seen, rows, W.ndim - 1), matrices(dy, rows, 1)
-            return (columns @ dpart.swapaxes(1, 2)).sum(axis=0), dpart.sum(axis=(0, 2))
+            dpart = matrices(dy, rows, 1)
+            return (self.columns(rows) @ dpart.swapaxes(1, 2)).sum(axis=0), dpart.sum(axis=(0, 2))
 
-        dW, db = (reduce(xp.add, parts) for parts in zip(*each(gradients, strips(seen))))
-        self.grads = [dW.T.reshape(W.shape), db]
+        dW, db = (reduce(xp.add, parts) for parts in zip(*each(gradients, self.strips())))
+        dW = self.in_order(dW.T.reshape(self.in_order(W).shape))
+        self.grads = [xp.ascontiguousarray(dW), db]
         if self.first:
             return None
         dgrids = xp.empty_like(self.grids)
-        each(partial(self.scatter, dy, dgrids), quarters(W.shape[1], seen.size))
+        if len(self.size) == 1:
+            numbers = len(dgrids) * self.size[0] * dy[0].size
+            each(partial(self.scatter, dy, dgrids), shares(len(dgrids), numbers))
+        else:
+            dy = xp.ascontiguousarray(dy.swapaxes(0, 1))  # (H', F, W', N)
+            each(partial(self.gather, dy, dgrids), shares(dgrids.shape[1], self.laid.size))
         return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
+
+    def gather(self, dy: Array, dgrids: Array, rows: slice) -> None:
+        """Fill in the gradient of some rows of the grids (C, H, W, N).
+
+        The windows that see a row are some rows of ``dy`` (H', F, W', N), which lie one after the other: one
+        product adds up what they have for it. That is the gradient of ``laid``; only along the width it
+        remains to be added to where its numbers came from.
+        """
+        (kh, kw), (step, step_across), (down, across, _) = self.size, self.stride, self.outer
+        filters = self.params[0].transpose(1, 3, 2, 0)  # (C, kw, kh, F)
+        dlaid = xp.zeros((rows.stop - rows.start, len(dgrids), *self.laid.shape[2:]), dtype=dy.dtype)
+        for row, dwindows in zip(range(rows.start, rows.stop), dlaid):
+            seeing = range(max(0, -((kh - 1 - row) // step)), min(row // step, down - 1) + 1)
+            if seeing:
+                seen_as = [row - step * i for i in seeing]  # by each of these, as that row of its window
+                left, right = filters[:, :, seen_as], dy[seeing.start : seeing.stop]
+                left = left.reshape(len(left) * kw, -1)
+                xp.matmul(left, right.reshape(left.shape[1], -1), out=dwindows.reshape(len(left), -1))
+        part = dgrids[:, rows]
+        part[...] = 0
+        for j in range(kw):
+            part[:, :, j : j + step_across * (across - 1) + 1 : step_across] += dlaid[:, :, j].swapaxes(0, 1)
 
     def backward_of_few(self, dy: Array, used: Array) -> Array | Any:
         """``backward`` of a line of which few windows got a gradient, as a maximum over time leaves it.
@@ -154,13 +230,14 @@ class Convolution(Layer):
         return xp.moveaxis(dgrids[inside(self.shape[2:], self.padding)], -1, 0)
 
     def scatter(self, dy: Array, dgrids: Array, channels: slice) -> None:
-        """Fill in the gradient of some channels: that of all windows, added to where their numbers came from.
+        """Fill in the gradient of some channels of a line: that of all windows, added to where their numbers
+        came from.
 
         Windows share numbers, and no two cores may add to the same one: all of a channel is done by one.
         """
         W, dgrids = self.params[0][:, channels], dgrids[channels]
         dwindows = W.reshape(len(W), -1).T @ dy.reshape(len(W), -1)
-        dwindows = dwindows.reshape(*W.shape[1:], *dy.shape[1:])  # (c, kh, kw, H', W', N)
+        dwindows = dwindows.reshape(*W.shape[1:], *dy.shape[1:])  # (c, k, T', N)
         dgrids[...] = 0
         for place, there in places(self.size, self.stride, dy.shape[1:-1]):
             dgrids[there] += dwindows[place]
@@ -268,10 +345,13 @@ def strips(seen: Array) -> list[slice]:
     return [slice(i, min(i + at_once, count)) for i in range(0, count, at_once)]
 
 
-def quarters(channels: int, numbers: int) -> list[slice]:
-    """``channels`` in at most four parts, for as many cores; in one, if they have few numbers in all."""
-    at_once = -(-channels // 4) if numbers > STRIP // 2 else channels
-    return [slice(i, min(i + at_once, channels)) for i in range(0, channels, at_once)]
+def shares(count: int, numbers: int) -> list[slice]:
+    """``count`` rows or channels in four shares, for as many cores, as equal as can be; in one, if they have
+    few numbers in all."""
+    parts = min(count, 4) if numbers > FEW else 1
+    each, more = divmod(count, parts)
+    ends = [i * each + min(i, more) for i in range(parts + 1)]
+    return [slice(first, end) for first, end in itertools.pairwise(ends)]
 
 
 def matrices(x: Array, rows: slice, lead: int) -> Array:

@@ -20,8 +20,8 @@ from common.layers.convolution import (
     output_sizes,
     padded,
     places,
-    quarters,
     require_grid,
+    shares,
     short,
 )
 from common.support.parallel import each
@@ -119,25 +119,27 @@ class MaxPooling(Pooling):
             for part in others:
                 xp.maximum(y, part, out=y)
 
-        each(fill, quarters(len(self.grids), self.grids.size))
+        each(fill, shares(len(self.grids), self.grids.size))
         return xp.moveaxis(self.y, -1, 0)
 
     def backward(self, dout: Array) -> Array:
         """``dout`` (N, C, H', W') to the gradient of x (N, C, H, W)."""
         self.require_dout(dout)
         dgrids, dy = xp.empty_like(self.grids), xp.moveaxis(dout, 0, -1)
+        once = len(self.seen) * self.y.size == dgrids.size and self.size == self.stride  # each place is seen
 
         def fill(channels: slice) -> None:
             y, left = self.y[channels], dy[channels]
-            dgrids[channels] = 0
+            if not once:
+                dgrids[channels] = 0
             *others, (_, last) = zip(self.parts(self.grids[channels]), self.parts(dgrids[channels]))
             for part, dpart in others:
                 given = left * (part == y)
-                dpart += given
+                dpart[...] = given if once else dpart + given
                 left = left - given  # what one place has got, no other gets
-            last += left
+            last[...] = left if once else last + left
 
-        each(fill, quarters(len(dgrids), dgrids.size))
+        each(fill, shares(len(dgrids), dgrids.size))
         return xp.moveaxis(dgrids[self.inner], -1, 0)
 
 

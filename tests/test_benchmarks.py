@@ -37,6 +37,7 @@ BENCHMARKS = [
 """
 
 PRETEND = """
+import sys
 import benchmarks.__main__ as program
 import fake_benchmarks
 
@@ -44,6 +45,11 @@ def find(names):
     return [("fake_benchmarks", b) for name in names for b in fake_benchmarks.BENCHMARKS if b.name == name]
 
 program.find = find
+if "--record" in sys.argv:
+    from pathlib import Path
+    import common.book.results as results
+
+    results.RESULTS = Path(__file__).parent
 """
 
 
@@ -127,3 +133,16 @@ def test_the_naive_model_of_the_benchmarks_computes_the_same():
     ours, naive = ours_step("lstm", 4), naive_step(data("lstm", 4), LR, MAX_NORM)
     for _ in range(3):
         assert ours() == pytest.approx(naive(), rel=1e-5)
+
+
+def test_results_of_one_row_are_kept_beside_those_of_others(tmp_path):
+    other = {"ratio": 3.0}
+    before = {"seed": 1, "machine": "", "date": "", "command": "", "runs": {"avx2": {"1": {"nap": other}}}}
+    (tmp_path / "benchmarks.json").write_text(json.dumps(before))
+    done = run("--record", "sleep", fake=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "benchmarks.json").read_text())["runs"]
+    assert kept["avx2"] == {"1": {"nap": other}}
+    row = kept["native"]["1"]["sleep"]
+    assert 2 < row["ratio"] < 4 and row["against"] == "a sleeper" and "OpenBLAS" in row["instructions"]
+    assert row["date"] and row["machine"] and row["command"] == "make bench ARGS=--record"

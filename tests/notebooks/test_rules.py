@@ -39,7 +39,8 @@ def test_pictures_of_a_page_have_a_text_alternative(path):
 
 def test_file_names_are_those_of_the_book():
     for path in CHAPTERS:
-        assert rules.CHAPTER.match(path.stem) or path.stem in ("layer_catalogue", "translation"), path.name
+        appendices = ("layer_catalogue", "translation", "benchmarks")
+        assert rules.CHAPTER.match(path.stem) or path.stem in appendices, path.name
 
 
 def test_every_notebook_is_in_the_table_of_contents():

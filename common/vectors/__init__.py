@@ -39,6 +39,7 @@ from common.vectors.intervals import (
     rank_products,
 )
 from common.vectors.nearest import WordVectors, unit_rows
+from common.vectors.parallel_counting import Text, add_up, count_piece, parallel_cooccurrence
 from common.vectors.word2vec import CBOW, HierarchicalSkipGram, SkipGram, noise_table
 
 __all__ = [
@@ -47,7 +48,9 @@ __all__ = [
     "HierarchicalSkipGram",
     "HuffmanTree",
     "SkipGram",
+    "Text",
     "WordVectors",
+    "add_up",
     "analogy_questions",
     "answered_rightly",
     "asked_questions",
@@ -57,6 +60,7 @@ __all__ = [
     "compared_pairs",
     "cooccurrence",
     "cooccurrence_by_loop",
+    "count_piece",
     "evaluate_analogies",
     "evaluate_similarity",
     "fix_signs",
@@ -70,6 +74,7 @@ __all__ = [
     "mean_vectors",
     "noise_table",
     "pair_weights",
+    "parallel_cooccurrence",
     "permutation_test",
     "positive_correlation",
     "ppmi",

@@ -13,7 +13,7 @@ matrix here is sparse (SciPy's CSR: only what is not zero is stored), and each f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -59,7 +59,7 @@ def cooccurrence(
     ValueError
         The text is empty, an id is out of range, or ``window``, ``size`` or ``weighting`` is not as above.
     """
-    ids = _checked_ids(ids, size)
+    ids = checked_ids(ids, size)
     require_count("window", window)
     weights = {
         "flat": lambda d: 1.0,
@@ -70,26 +70,51 @@ def cooccurrence(
         raise ValueError(f"weighting is {weighting!r}; it should be one of {', '.join(weights)}.")
     weight = weights[weighting]
 
-    document = _documents(starts, len(ids))
+    after = count_after(ids, size, window, documents(starts, len(ids)), weight=weight)
+    return (after + after.T).tocsr()  # what comes after me sees me before it
+
+
+def count_after(
+    ids: np.ndarray,
+    size: int,
+    window: int,
+    document: np.ndarray | None = None,
+    own: int | None = None,
+    weight: Callable[[int], float] = lambda d: 1.0,
+) -> sparse.csr_array:
+    """Count which words stand within ``window`` words after each word: half of what ``cooccurrence`` counts.
+
+    Parameters
+    ----------
+    ids : (L,) int32
+    size, window : int
+    document : (L,), optional
+        The number of the document that each word is in.
+    own : int, optional
+        Only after the first so many words. The others are looked at, and not counted for themselves.
+    weight : function of a distance
+    """
     after = sparse.csr_array((size, size))
     for d in range(1, min(window, len(ids) - 1) + 1):
-        word, later = ids[:-d], ids[d:]  # all pairs at distance d
+        word, later = ids[:-d][:own], ids[d:][:own]  # all pairs at distance d
         if document is not None:
-            same = document[:-d] == document[d:]
+            same = document[:-d][:own] == document[d:][:own]
             word, later = word[same], later[same]
         after = after + weight(d) * _count_pairs(word, later, size)
-    return (after + after.T).tocsr()  # what comes after me sees me before it
+    return after
 
 
 def _count_pairs(rows: np.ndarray, columns: np.ndarray, size: int) -> sparse.csr_array:
     """Count equal pairs: write each as one number, sort, and see how long the runs of equal numbers are."""
-    pairs = rows.astype(np.int64) * size + columns
+    pairs = rows.astype(np.int32 if size**2 <= 2**31 else np.int64)  # narrow is faster
+    pairs *= size
+    pairs += columns
     pairs.sort()
     ends = np.flatnonzero(np.append(pairs[1:] != pairs[:-1], True)) if len(pairs) else pairs
     times = np.diff(ends, prepend=-1).astype(np.float64)
     row, column = np.divmod(pairs[ends], size)  # in order, which is the order of a CSR matrix
     row_starts = np.searchsorted(row, np.arange(size + 1))
-    index = np.int32 if max(size, len(row)) < 2**31 else np.int64  # narrow is faster
+    index = np.int32 if max(size, len(row)) < 2**31 else np.int64
     parts = (times, column.astype(index), row_starts.astype(index))
     return sparse.csr_array(parts, shape=(size, size))
 
@@ -112,7 +137,8 @@ def cooccurrence_by_loop(ids: Iterable[int], window: int = 5) -> dict[tuple[int,
     return counts
 
 
-def _checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
+def checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
+    """The ids as int32, if they are word ids of a vocabulary of this size."""
     ids = np.asarray(ids)
     require_count("size", size)
     if ids.ndim != 1 or len(ids) == 0:
@@ -124,7 +150,7 @@ def _checked_ids(ids: Sequence[int], size: int) -> np.ndarray:
     return ids.astype(np.int32)
 
 
-def _documents(starts: Sequence[int] | None, length: int) -> np.ndarray | None:
+def documents(starts: Sequence[int] | None, length: int) -> np.ndarray | None:
     """The number of the document that each word is in."""
     if starts is None:
         return None

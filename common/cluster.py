@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from common.support.require import require_count, require_positive
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 Result = TypeVar("Result")
 
@@ -44,6 +44,8 @@ SETTINGS: dict[str, Any] = {
     "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
     # A task is given up after so many workers have died of it, or beside it: people kill workers here.
     "distributed.scheduler.allowed-failures": 100,
+    # On a busy machine, a worker takes long to begin anew.
+    "distributed.deploy.lost-worker-timeout": "60s",
     # Weights are sent with each step; that they are large is no news.
     "distributed.admin.large-graph-warning-threshold": "1GB",
 }
@@ -97,6 +99,7 @@ def cluster(workers: int = 2, wait: float = WAIT) -> Iterator[Client]:
                     preload=[LEAVE_CTRL_C],
                 )
             )
+            stack.enter_context(refilled(here, workers))
         try:
             client = stack.enter_context(Client(address or here, timeout=wait, direct_to_workers=True))
         except OSError:  # a TimeoutError is one
@@ -147,6 +150,27 @@ def lasting(client: Client, work: Callable[[], Result]) -> Result:
 def lost(error: BaseException) -> bool:
     """Whether futures were cancelled because the scheduler was lost, and not by somebody."""
     return "lost" in str(error)
+
+
+@contextmanager
+def refilled(here: LocalCluster, workers: int) -> Iterator[None]:
+    """Inside ``with``, there are as many workers again, however they end. Dask itself replaces those that die
+    at work, and not those that die while they begin."""
+    from distributed.core import Status
+    from tornado.ioloop import PeriodicCallback
+
+    def refill() -> None:
+        for name, keeper in list(here.workers.items()):
+            if keeper.status in (Status.failed, Status.closed):
+                del here.workers[name]
+        here.scale(workers)
+
+    again = PeriodicCallback(refill, 500)
+    here.loop.add_callback(again.start)
+    try:
+        yield
+    finally:
+        here.loop.add_callback(again.stop)
 
 
 @contextmanager

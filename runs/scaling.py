@@ -1,6 +1,6 @@
 """Many processes, as chapter 17 has them: what killing them does, a text larger than memory, what steps cost.
 
-    python -m runs.scaling kills
+    python -m runs.scaling kills [counting] [training] [slow] [trainers] [schedulers]
     python -m runs.scaling count [FOLDER]
     python -m runs.scaling speed
 
@@ -233,27 +233,36 @@ class Machines:
 # ---- kills
 
 
-def worker_kills(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
-    """Half of the kills while it counts, and half while it learns; as many runs as it takes."""
-    result = {"kills": 0, "counts": 0, "trainings": 0, "same": 0}
+def counting_kills(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
+    """Workers are killed while they count, in as many runs as it takes for half of the kills."""
+    result = {"kills": 0, "counts": 0, "same": 0}
     with cluster(2, wait=120) as client, tempfile.TemporaryDirectory() as folder:
-        for goal, name in ((KILLS // 2, "counts"), (KILLS, "trainings")):
-            while result["kills"] < goal:
-                left = goal - result["kills"]
-                with at_random_moments(kill_a_worker, client, rng, least=0.1, most=2, times=left) as done:
-                    if name == "counts":
-                        again = count_small(client, parts, Path(folder) / f"{result[name]}")
-                        same = same_counts(counted, again)
-                    else:
-                        same = same_arrays(learned, learn(client))
-                result["kills"] += len(done)
-                result[name] += 1
-                result["same"] += same
-                print(f"workers: {result}", flush=True)
+        while result["kills"] < KILLS // 2:
+            left = KILLS // 2 - result["kills"]
+            with at_random_moments(kill_a_worker, client, rng, least=0.1, most=2, times=left) as done:
+                again = count_small(client, parts, Path(folder) / f"{result['counts']}")
+            result["kills"] += len(done)
+            result["counts"] += 1
+            result["same"] += same_counts(counted, again)
+            print(f"counting: {result}", flush=True)
     return result
 
 
-def held_up(rng: np.random.Generator, learned: Any) -> dict[str, Any]:
+def training_kills(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
+    """Workers are killed while they learn, the other half of the kills."""
+    result = {"kills": 0, "trainings": 0, "same": 0}
+    with cluster(2, wait=120) as client:
+        while result["kills"] < KILLS - KILLS // 2:
+            left = KILLS - KILLS // 2 - result["kills"]
+            with at_random_moments(kill_a_worker, client, rng, least=0.1, most=2, times=left) as done:
+                result["same"] += same_arrays(learned, learn(client))
+            result["kills"] += len(done)
+            result["trainings"] += 1
+            print(f"training: {result}", flush=True)
+    return result
+
+
+def held_up(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
     """Workers that are slow, because somebody stops them for a second now and then."""
     result = {"pauses": 0, "trainings": 0, "same": 0}
     with cluster(2, wait=120) as client:
@@ -267,7 +276,7 @@ def held_up(rng: np.random.Generator, learned: Any) -> dict[str, Any]:
     return result
 
 
-def trainer_kills(rng: np.random.Generator, learned: Any) -> dict[str, Any]:
+def trainer_kills(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
     """The program that trains is killed, and started again, until it has been killed often enough."""
     result = {"kills": 0, "trainings": 0, "same": 0, "starts": 0}
     with Machines(), tempfile.TemporaryDirectory() as folder:
@@ -280,7 +289,7 @@ def trainer_kills(rng: np.random.Generator, learned: Any) -> dict[str, Any]:
                 assert child.stdout is not None
                 child.stdout.readline()  # it has begun: the moments before are the same each time
                 try:
-                    child.wait(None if result["kills"] == KILLS else rng.uniform(0, 4))
+                    child.wait(None if result["kills"] == KILLS else rng.uniform(0, 2))
                 except subprocess.TimeoutExpired:
                     child.kill()
                     child.wait()
@@ -327,24 +336,31 @@ def scheduler_kills(rng: np.random.Generator, counted: Any, learned: Any, parts:
     return result
 
 
-def kills() -> None:
+def kills(parts: list[str]) -> None:
+    """Each of these, and what it has found; nobody is killed while it is found out what is right."""
     rng = np.random.default_rng(SEED)
     with tempfile.TemporaryDirectory() as folder:
-        parts = small_text(Path(folder))
-        counted = cooccurrence(
-            np.concatenate([np.load(part) for part in parts]), SMALL["size"], SMALL["window"]
-        )
+        files = small_text(Path(folder))
+        text = np.concatenate([np.load(file) for file in files])
+        counted = cooccurrence(text, SMALL["size"], SMALL["window"])
         with cluster(2) as client:
             learned = learn(client)
-        found = {
-            "workers": worker_kills(rng, counted, learned, parts),
-            "slow": held_up(rng, learned),
-            "trainers": trainer_kills(rng, learned),
-            "schedulers": scheduler_kills(rng, counted, learned, parts),
-        }
-    command = "python -m runs.scaling kills"
-    result = found | {"settings": SMALL | {"steps": STEPS, "checkpoint_every": EVERY}}
-    record_run(RESULTS, "kills", result=result, seed=SEED, command=command)
+        for part in parts:
+            begin = time.perf_counter()
+            result = DYING[part](rng, counted, learned, files)
+            result |= {"seconds": time.perf_counter() - begin}
+            result |= {"settings": SMALL | {"steps": STEPS, "checkpoint_every": EVERY}}
+            command = f"python -m runs.scaling kills {part}"
+            record_run(RESULTS, "kills", part, result=result, seed=SEED, command=command)
+
+
+DYING = {
+    "counting": counting_kills,
+    "training": training_kills,
+    "slow": held_up,
+    "trainers": trainer_kills,
+    "schedulers": scheduler_kills,
+}
 
 
 # ---- count
@@ -538,8 +554,10 @@ def speed() -> None:
 def main() -> None:
     place = ROOT / "data" / "cache"
     word, *more = [*sys.argv[1:], "missing"][: max(len(sys.argv) - 1, 1)]
-    if word in ("kills", "speed") and not more:
-        {"kills": kills, "speed": speed}[word]()
+    if word == "kills" and not set(more) - set(DYING):
+        kills(more or list(DYING))
+    elif word == "speed" and not more:
+        speed()
     elif word == "count" and len(more) < 2:
         count((Path(more[0]) if more else place) / "scaling-text")
     elif word in ("trainer", "counting", "alone") and len(more) == 1:
@@ -547,7 +565,7 @@ def main() -> None:
             word
         ](more[0])
     else:
-        sys.exit(f"the words are {' '.join([word, *more])}; they should be kills, count [FOLDER] or speed.")
+        sys.exit(f"the words are {' '.join([word, *more])}; they should be kills, count or speed.")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,18 @@ def test_what_a_task_raises_is_raised_here(client):
         search(fails, [{"lr": -1}], client)
 
 
+@unix
+def test_a_worker_that_dies_while_it_begins_is_replaced(client):
+    """Dask leaves it at that; with both dead, all would wait for ever."""
+    for _ in range(4):
+        for pid in client.run(os.getpid, on_error="ignore").values():
+            scaling.send(pid, signal.SIGKILL)
+        pid = client.submit(os.getpid, pure=False).result()  # of the first that is there again
+        scaling.send(pid, signal.SIGKILL)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 2)
+    assert client.submit(pow, 2, 10, pure=False).result() == 1024
+
+
 def killing(client, rng):
     """Two workers are killed, at moments that ``rng`` draws."""
     return scaling.at_random_moments(scaling.kill_a_worker, client, rng, least=0.1, most=0.5, times=2)

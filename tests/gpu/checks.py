@@ -31,6 +31,7 @@ from common.models.decoding import accuracy, answer, beam_search
 from common.models.generation import continue_text
 from common.models.gpt import gpt
 from common.models.language_model import LanguageModel
+from common.models.memory_machine import memory_machine
 from common.models.seq2seq import peeky, plain
 from common.models.text_classifiers import (
     lstm_classifier,
@@ -185,6 +186,8 @@ def kinds() -> dict[str, Kind]:
         every[name] = (make, windows, forecast)
     for name, options in TAGGERS.items():
         every[name] = (partial(a_tagger, options), sentences, tagged)
+    for name, make in MACHINES.items():
+        every[name] = (make, bits, lambda model: {})
     every["GPT"] = (
         lambda dtype: gpt(V, 8, 10, rng(), depth=2, heads=2, dropout=0.1, dtype=dtype),
         words,
@@ -192,6 +195,20 @@ def kinds() -> dict[str, Kind]:
     )
     every["two layers"] = (two_layers, points, lambda model: {})
     return every
+
+
+MACHINES: dict[str, Callable[[DType], Layer]] = {
+    "memory machine": lambda dtype: memory_machine(3, 2, rng(), H=6, rows=8, width=4, dtype=dtype),
+    "memory machine, LSTM": lambda dtype: memory_machine(
+        3, 2, rng(), H=6, rows=8, width=4, recurrent=True, dtype=dtype
+    ),
+}
+
+
+def bits(dtype: DType) -> Batch:
+    draw = rng()
+    asked = np.ones((2, 5), dtype=bool)
+    return draw.random((2, 5, 3)).astype(dtype), (draw.random((2, 5, 2)) < 0.5).astype(dtype), asked
 
 
 LANGUAGE_MODELS: dict[str, dict[str, Any]] = {

@@ -105,7 +105,8 @@ class PictureEncoder(Model):
         if self.where:
             places = xp.concatenate([places, rows_and_columns(*found.shape, dtype=found.dtype)], axis=2)
         map = self.each.forward(places)  # (N, P, H)
-        h, c = xp.split(self.begin.forward(map.mean(axis=1)), 2, axis=1)
+        begin = self.begin.forward(map.mean(axis=1))  # (N, 2H)
+        h, c = begin[:, : map.shape[2]], begin[:, map.shape[2] :]
         if not self.keep_map:
             return h, c
         return map, xp.ones(map.shape[:2], dtype=bool), h, c

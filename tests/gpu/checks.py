@@ -27,6 +27,7 @@ from common.metrics import perplexity
 from common.models import classifiers, forecasting, tagger
 from common.models.attention import attentive, gnmt, looking_first
 from common.models.cache import cache_perplexity
+from common.models.captioning import captioner
 from common.models.decoding import accuracy, answer, beam_search
 from common.models.generation import continue_text
 from common.models.gpt import gpt
@@ -186,6 +187,8 @@ def kinds() -> dict[str, Kind]:
         every[name] = (make, windows, forecast)
     for name, options in TAGGERS.items():
         every[name] = (partial(a_tagger, options), sentences, tagged)
+    for name, attention in (("captions, attention", True), ("captions, mean of the map", False)):
+        every[name] = (partial(a_captioner, attention), described, captioned)
     for name, make in MACHINES.items():
         every[name] = (make, bits, lambda model: {})
     every["GPT"] = (
@@ -195,6 +198,22 @@ def kinds() -> dict[str, Kind]:
     )
     every["two layers"] = (two_layers, points, lambda model: {})
     return every
+
+
+def a_captioner(attention: bool, dtype: DType) -> Layer:
+    return captioner(3, V, D, H, rng(), attention, filters=(2, 4), dtype=dtype)
+
+
+def described(dtype: DType) -> Batch:
+    draw = rng()
+    said = draw.integers(3, V, (2, 4))
+    said[:, 0] = START
+    said[1, 3:] = 0
+    return draw.random((2, 3, 16, 16)).astype(dtype), said
+
+
+def captioned(model: Any) -> Arrays:
+    return {"captions": to_numpy(answer(model, xp.asarray(described(np.float64)[0]), 3))}
 
 
 MACHINES: dict[str, Callable[[DType], Layer]] = {

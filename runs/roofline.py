@@ -1,0 +1,143 @@
+"""What this machine can do in a second, and how near the book's layers come to it, for chapter 17.
+
+    python -m runs.roofline machine layers batch
+
+``machine`` measures the largest rate of operations (a product of two large matrices) and of bytes (reading one
+long array and writing another). ``layers`` times layers of the book forward, beside the operations and bytes
+that their formulas ask for. ``batch`` does the same with one affine layer and more and more rows.
+
+All is measured with one thread for each process, and the least of several rounds is kept. Half a minute in all; it
+adds to data/results/roofline.json. The machine should have nothing else to do.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from common.book.results import record_run
+from common.layers import GRU, LSTM, LayerNorm, Make, ReLU
+from common.layers.base import Layer
+from common.optimizers import Adam
+
+RESULTS = "roofline"
+FLOAT = 4  # bytes
+ROUNDS = 7
+ROWS = (1, 4, 16, 64, 256, 1024)
+
+
+def seconds(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
+    """The least time of several rounds, each of as many calls as fill a hundredth of a second."""
+    work()
+    start = time.perf_counter()
+    work()
+    calls = max(1, round(0.01 / max(time.perf_counter() - start, 1e-6)))
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        best = min(best, (time.perf_counter() - start) / calls)
+    return best
+
+
+def machine() -> dict[str, float]:
+    """Operations a second in a large product, and bytes a second through a sum of long arrays."""
+    rng = np.random.default_rng(0)
+    n, long = 1024, 2**24
+    a, b = rng.random((2, n, n), dtype=np.float32)
+    x, y = np.ones((2, long), np.float32)
+    product = seconds(lambda: np.matmul(a, b, out=np.empty_like(a)))
+    stream = seconds(lambda: np.multiply(x, np.float32(2), out=y))
+    return {"operations": 2 * n**3 / product, "bytes": 2 * FLOAT * long / stream}
+
+
+def affine(N: int, D: int, H: int) -> tuple[int, int]:
+    """Operations and bytes of ``x W + b``: each number is read or written once."""
+    return 2 * N * D * H + N * H, FLOAT * (N * D + D * H + H + N * H)
+
+
+def recurrent(N: int, T: int, D: int, H: int, gates: int) -> tuple[int, int]:
+    """Of a recurrent layer: two products for each gate and step, and some eight operations for each number."""
+    operations = 2 * N * T * (D + H) * gates * H + 8 * N * T * gates * H
+    # W of the states is needed again at each of T steps.
+    return operations, FLOAT * (N * T * (D + H + gates * H) + D * gates * H + T * H * gates * H)
+
+
+def convolution(N: int, C: int, F: int, k: int, size: int) -> tuple[int, int]:
+    """Of a convolution without padding, in steps of one."""
+    out = size - k + 1
+    return 2 * N * F * C * k * k * out**2, FLOAT * (N * C * size**2 + F * C * k * k + N * F * out**2)
+
+
+def elementwise(numbers: int, operations: int, arrays: int) -> tuple[int, int]:
+    """Of what does so many operations with each number, and reads or writes so many arrays."""
+    return operations * numbers, arrays * FLOAT * numbers
+
+
+def forward(layer: Layer, *shape: int) -> Callable[[], Any]:
+    x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    return lambda: layer.forward(x)
+
+
+def layers() -> dict[str, dict[str, float]]:
+    """Layers of the book: operations and bytes by formula, seconds measured."""
+    make = Make(np.random.default_rng(0))
+    N, T, D, V = 20, 35, 100, 10_000
+    weights = np.ones(1_000_000, np.float32)
+    adam, grad = Adam(), np.full_like(weights, 0.01)
+    norm = LayerNorm(np.ones(512, np.float32), np.zeros(512, np.float32))
+    measured = {
+        "product with 10,000 words": (forward(make.affine(D, V), N * T, D), affine(N * T, D, V)),
+        "affine, 700 rows": (forward(make.affine(512, 512), 700, 512), affine(700, 512, 512)),
+        "affine, 1 row": (forward(make.affine(2048, 2048), 1, 2048), affine(1, 2048, 2048)),
+        "LSTM": (forward(make.recurrent(LSTM, D, D), N, T, D), recurrent(N, T, D, D, 4)),
+        "GRU": (forward(make.recurrent(GRU, D, D), N, T, D), recurrent(N, T, D, D, 3)),
+        "convolution": (forward(make.convolution(6, 16, 5), 100, 6, 12, 12), convolution(100, 6, 16, 5, 12)),
+        "ReLU": (forward(ReLU(), 2000, 512), elementwise(2000 * 512, 1, 2)),
+        "layer norm": (forward(norm, 2000, 512), elementwise(2000 * 512, 8, 2)),
+        # Reads gradient, weight and two running means; writes three.
+        "Adam": (lambda: adam.update([weights], [grad]), elementwise(len(weights), 12, 7)),
+    }
+    return {
+        name: {"operations": operations, "bytes": moved, "seconds": seconds(work)}
+        for name, (work, (operations, moved)) in measured.items()
+    }
+
+
+def batch(D: int = 1024) -> dict[str, dict[str, float]]:
+    """One affine layer with more and more rows."""
+    layer = Make(np.random.default_rng(0)).affine(D, D)
+    found = {}
+    for N in ROWS:
+        operations, moved = affine(N, D, D)
+        found[str(N)] = {
+            "operations": operations,
+            "bytes": moved,
+            "seconds": seconds(forward(layer, N, D)),
+        }
+    return found
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {"machine": machine, "layers": layers, "batch": batch}
+
+
+def main() -> None:
+    parts = sys.argv[1:]
+    if not parts or set(parts) - set(PARTS):
+        sys.exit(f"the parts are {' '.join(parts) or 'missing'}; they should be among {', '.join(PARTS)}.")
+    for part in parts:
+        with threadpool_limits(1):
+            found = PARTS[part]()
+        command = f"python -m runs.roofline {part}"
+        record_run(RESULTS, part, result=found, seed=0, command=command)
+        print(part, found, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,15 @@
 """What this machine can do in a second, and how near the book's layers come to it, for chapter 17.
 
-    python -m runs.roofline machine layers batch
+    python -m runs.roofline machine layers batch messages
 
-``machine`` measures the largest rate of operations (a product of two large matrices) and of bytes (reading one
-long array and writing another). ``layers`` times layers of the book forward, beside the operations and bytes
-that their formulas ask for. ``batch`` does the same with one affine layer and more and more rows.
+``machine`` measures the largest rate of operations (a product of two large matrices) and of bytes (reading
+one long array and writing another). ``layers`` times layers of the book forward, beside the operations and
+bytes that their formulas ask for. ``batch`` does the same with one affine layer and more and more rows.
+``messages`` sends arrays to two other processes and back, and makes training steps in one process and in two.
 
-All is measured with one thread for each process, and the least of several rounds is kept. Half a minute in all; it
-adds to data/results/roofline.json. The machine should have nothing else to do.
+All is measured with one thread for each process. Of a layer the least time of several rounds is kept, of a
+message and of a step the median. A minute in all; it adds to data/results/roofline.json. The machine should
+have nothing else to do.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from threadpoolctl import threadpool_limits
 from common.book.results import record_run
 from common.layers import GRU, LSTM, LayerNorm, Make, ReLU
 from common.layers.base import Layer
+from common.models.classifiers import Classifier
 from common.optimizers import Adam
 
 RESULTS = "roofline"
 FLOAT = 4  # bytes
 ROUNDS = 7
 ROWS = (1, 4, 16, 64, 256, 1024)
+STEP_ROWS = (256, 1024, 4096, 16_384)
 
 
 def seconds(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
@@ -63,7 +67,7 @@ def affine(N: int, D: int, H: int) -> tuple[int, int]:
 
 
 def recurrent(N: int, T: int, D: int, H: int, gates: int) -> tuple[int, int]:
-    """Of a recurrent layer: two products for each gate and step, and some eight operations for each number."""
+    """Of a recurrent layer: two products for each gate and step, and about eight operations a number."""
     operations = 2 * N * T * (D + H) * gates * H + 8 * N * T * gates * H
     # W of the states is needed again at each of T steps.
     return operations, FLOAT * (N * T * (D + H + gates * H) + D * gates * H + T * H * gates * H)
@@ -124,7 +128,77 @@ def batch(D: int = 1024) -> dict[str, dict[str, float]]:
     return found
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"machine": machine, "layers": layers, "batch": batch}
+def dense(rng: np.random.Generator) -> Classifier:
+    """A network with a megabyte of weights."""
+    make = Make(rng)
+    return Classifier(make.affine(784, 320), ReLU(), make.affine(320, 10))
+
+
+def gradient(weights: list[np.ndarray], examples: int) -> list[np.ndarray]:
+    """What a worker does: read the weights, and answer with as many numbers."""
+    model, rng = dense(np.random.default_rng(0)), np.random.default_rng(1)
+    for own, sent in zip(model.params, weights):
+        own[...] = sent
+    x, t = rng.random((examples, 784), dtype=np.float32), rng.integers(0, 10, examples)
+    model.forward(x, t)
+    model.backward()
+    return [np.array(grad) for grad in model.grads]
+
+
+def echo(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+def middle(work: Callable[[], Any], rounds: int = 9) -> float:
+    """The median time of a call."""
+    work()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def messages() -> dict[str, Any]:
+    """Seconds for a message, bytes a second, and seconds of a step in one process and in two.
+
+    As in the chapter, the program that trains sends all weights to each worker, and gets a gradient back.
+    """
+    from distributed import Client, LocalCluster
+
+    weights = [np.array(p) for p in dense(np.random.default_rng(0)).params]
+    size = sum(p.nbytes for p in weights)
+    workers = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with workers, Client(workers) as client:
+
+        def there_and_back(array: np.ndarray) -> None:
+            client.submit(echo, array, pure=False).result()
+
+        def step(examples: int) -> None:
+            parts = [client.submit(gradient, weights, examples // 2, pure=False) for _ in range(2)]
+            client.gather(parts)
+
+        def timed(examples: int) -> dict[str, float]:
+            return {
+                "one": middle(lambda: gradient(weights, examples)),
+                "half": middle(lambda: gradient(weights, examples // 2)),
+                "two": middle(lambda: step(examples)),
+            }
+
+        small, large = np.zeros(1, np.float32), np.zeros(2**24, np.float32)
+        latency = middle(lambda: there_and_back(small), 30)
+        rate = 2 * large.nbytes / (middle(lambda: there_and_back(large)) - latency)
+        steps = {str(examples): timed(examples) for examples in STEP_ROWS}
+    return {"latency": latency, "bytes": rate, "weights": size, "steps": steps}
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "machine": machine,
+    "layers": layers,
+    "batch": batch,
+    "messages": messages,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A number of 16 bits, each a switch: what it is worth as a float16 and as a bfloat16, and how far the next one is.
+"""A number of 16 bits, each a switch: what it is worth as float16 and as bfloat16, how far the next one is.
 
 ::
 

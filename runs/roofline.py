@@ -1,11 +1,12 @@
 """What this machine can do in a second, and how near the book's layers come to it, for chapter 17.
 
-    python -m runs.roofline machine layers batch messages
+    python -m runs.roofline machine layers batch messages training
 
 ``machine`` measures the largest rate of operations (a product of two large matrices) and of bytes (reading
 one long array and writing another). ``layers`` times layers of the book forward, beside the operations and
 bytes that their formulas ask for. ``batch`` does the same with one affine layer and more and more rows.
 ``messages`` sends arrays to two other processes and back, and makes training steps in one process and in two.
+``training`` times a step of a language model.
 
 All is measured with one thread for each process, and the least time of several rounds is kept. A minute in
 all; it adds to data/results/roofline.json. The machine should have nothing else to do.
@@ -23,9 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from common.book.results import record_run
 from common.layers import GRU, LSTM, LayerNorm, Make, ReLU
-from common.layers.base import Layer
+from common.layers.base import Layer, unique_parameters
 from common.models.classifiers import Classifier
-from common.optimizers import Adam
+from common.models.language_model import LanguageModel
+from common.optimizers import SGD, Adam
+from common.training import train_step
 
 RESULTS = "roofline"
 FLOAT = 4  # bytes
@@ -192,11 +195,25 @@ def messages() -> dict[str, Any]:
     return {"latency": latency, "bytes": rate, "weights": size, "steps": steps}
 
 
+def training(N: int = 20, T: int = 35, V: int = 10_000, H: int = 100) -> dict[str, float]:
+    """A training step of the language model of chapter 6."""
+    rng = np.random.default_rng(0)
+    model, optimizer = LanguageModel(V, H, H, rng), SGD(0.1)
+    x, t = rng.integers(0, V, (2, N, T))
+    size = sum(FLOAT * p.size for p in unique_parameters(model)[0])
+    return {
+        "tokens": N * T,
+        "seconds": least(lambda: train_step(model, optimizer, x, t)),
+        "weights": size,
+    }
+
+
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "machine": machine,
     "layers": layers,
     "batch": batch,
     "messages": messages,
+    "training": training,
 }
 
 

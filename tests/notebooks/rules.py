@@ -28,7 +28,7 @@ EXERCISE = re.compile(
     r"^[`:]{3,}\{(exercise|exercise-start|solution|solution-start|solution-end)\}(.*?)^[`:]{3,}[ \t]*$",
     flags=re.DOTALL | re.MULTILINE,
 )
-CHAPTER = re.compile(r"(0[1-9]|1[0-6])_\w+$")
+CHAPTER = re.compile(r"(0[1-9]|1[0-7])_\w+$")
 
 LONGEST_CELL = 40  # lines; more does not fit on a screen
 LONG_CELL = 25  # lines; a class may be longer, so some cells may, but few

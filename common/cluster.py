@@ -93,7 +93,7 @@ def cluster(workers: int = 2, wait: float = WAIT) -> Iterator[Client]:
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any port: the usual one may be taken
                     local_directory=folder,
                     silence_logs=logging.CRITICAL,
                     preload=[LEAVE_CTRL_C],

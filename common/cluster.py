@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from common.support.require import require_count, require_positive
 
@@ -82,13 +82,13 @@ def cluster(workers: int = 2, wait: float = WAIT) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(SETTINGS))
+        # Dask's files go last of all, when nobody writes there any more.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        stack.enter_context(dask.config.set(SETTINGS | {"temporary-directory": folder}))
         stack.enter_context(quiet())
         here = None
         if not address:
             stack.enter_context(same_environment())
-            # Dask's own goes last of all, when nobody writes there any more.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             here = stack.enter_context(
                 LocalCluster(
                     n_workers=workers,
@@ -165,12 +165,12 @@ def refilled(here: LocalCluster, workers: int) -> Iterator[None]:
                 del here.workers[name]
         here.scale(workers)
 
-    again = PeriodicCallback(refill, 500)
-    here.loop.add_callback(again.start)
+    again, loop = PeriodicCallback(refill, 500), cast(Any, here.loop)
+    loop.add_callback(again.start)
     try:
         yield
     finally:
-        here.loop.add_callback(again.stop)
+        loop.add_callback(again.stop)
 
 
 @contextmanager
@@ -188,7 +188,8 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def same_environment() -> Iterator[None]:
     """Put back at the end what Dask has set for its workers in the environment of this process, too."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    names = (*ENVIRONMENT, "PYTHONHASHSEED", "__DASK_PARENT_PID")
+    before = {name: os.environ.get(name) for name in names}
     try:
         yield
     finally:

@@ -276,28 +276,32 @@ def held_up(rng: np.random.Generator, counted: Any, learned: Any, parts: list[st
     return result
 
 
+def start_and_kill(file: Path, rng: np.random.Generator, kill: bool) -> bool:
+    """Start a trainer, and kill it some time after it has begun; False if it has ended before."""
+    command = [sys.executable, "-m", "runs.scaling", "trainer", str(file)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # the moments before are the same each time
+        try:
+            child.wait(rng.uniform(0, 2) if kill else None)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return True
+    if child.returncode:
+        raise RuntimeError(f"the trainer ended with {child.returncode}.")
+    return False
+
+
 def trainer_kills(rng: np.random.Generator, counted: Any, learned: Any, parts: list[str]) -> dict[str, Any]:
     """The program that trains is killed, and started again, until it has been killed often enough."""
     result = {"kills": 0, "trainings": 0, "same": 0, "starts": 0}
     with Machines(), tempfile.TemporaryDirectory() as folder:
         while result["kills"] < KILLS:
             file = Path(folder) / f"{result['trainings']}.checkpoint.npz"
-            while True:
-                command = [sys.executable, "-m", "runs.scaling", "trainer", str(file)]
-                child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            while start_and_kill(file, rng, result["kills"] < KILLS):
+                result["kills"] += 1
                 result["starts"] += 1
-                assert child.stdout is not None
-                child.stdout.readline()  # it has begun: the moments before are the same each time
-                try:
-                    child.wait(None if result["kills"] == KILLS else rng.uniform(0, 2))
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
-                    result["kills"] += 1
-                    continue
-                break
-            if child.returncode:
-                raise RuntimeError(f"the trainer ended with {child.returncode}.")
+            result["starts"] += 1
             result["trainings"] += 1
             result["same"] += same_arrays(learned, read_npz(file.with_suffix(".result.npz")))
             print(f"trainers: {result}", flush=True)
@@ -401,9 +405,10 @@ def watched_memory() -> Iterator[dict[str, float]]:
 
 
 def count(folder: Path) -> None:
+    """Make the text, count it in processes of their own, and delete it."""
+    folder.mkdir(parents=True)  # a new one: it is deleted
     reviews = load_reviews()
     words, _ = reviews.encode(reviews.vocabulary(max_size=LARGE["size"], unknown="<unk>"))
-    folder.mkdir(parents=True)  # a new one: it is deleted
     try:
         parts = [str(folder / f"part-{i}.npy") for i in range(LARGE["files"])]
         for i, part in enumerate(parts):
@@ -459,7 +464,7 @@ def rows_right(rows: Any, parts: list[str], chosen: tuple[int, ...] = (7, 1234, 
     found = {word: np.zeros(LARGE["size"]) for word in chosen}
     window, before = LARGE["window"], np.zeros(0, np.int32)
     for i, part in enumerate(parts):
-        after = np.load(parts[i + 1], mmap_mode="r")[:window] if i + 1 < len(parts) else []
+        after = np.load(parts[i + 1], mmap_mode="r")[:window] if i + 1 < len(parts) else before[:0]
         text = np.concatenate([before, np.load(part), after])
         own = slice(len(before), len(text) - len(after))
         for word in chosen:

@@ -79,7 +79,7 @@ def compare(
 ) -> tuple[int, float]:
     """Run nbval over the notebooks; return its exit status and the seconds it took."""
     # Notebooks side by side share the processor, each with its own threads. More threads than cores would be
-    # far slower: in each of many thousand small products, one thread would wait for another that does not run.
+    # far slower: in each of many thousand small products, one thread would wait for one that does not run.
     workers = min(len(notebooks), max(1, (os.cpu_count() or 1) // threads))
     workers = int(os.environ.get("NB_WORKERS") or workers)
     count = str(threads)

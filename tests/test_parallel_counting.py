@@ -115,6 +115,15 @@ def test_what_lies_in_the_folder_is_not_counted_again(tmp_path):
     assert again.calls == [] and same_bits(whole, result)
 
 
+def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ids = np.random.default_rng(0).integers(6, size=100)
+    parts = write_parts("", ids, [40])
+    counts = parallel_cooccurrence(Here(), parts, 6, 3, folder="counts", piece=10)
+    monkeypatch.chdir("/")
+    assert same_bits(counts.matrix(), cooccurrence(ids, 6, 3))
+
+
 @pytest.mark.parametrize("last", range(13))
 def test_a_run_that_stops_anywhere_goes_on(tmp_path, last):
     """It is stopped after so many tasks, with the half of a file lying about."""

@@ -202,10 +202,10 @@ def parallel_cooccurrence(
     text = Text.of(parts, starts)
     if folder is None:
         return lasting(client, Tree(client, text, size, window, piece).count)
-    require_same(Path(folder), text, {"size": size, "window": window, "piece": piece})
-    tree = Tree(client, text, size, window, piece, os.path.abspath(folder))
-    last = lasting(client, tree.count)
-    for left in [*Path(folder).glob("*.counts.npz"), *Path(folder).glob(".*.part")]:
+    place = Path(os.path.abspath(folder))  # as the workers know it
+    require_same(place, text, {"size": size, "window": window, "piece": piece})
+    last = lasting(client, Tree(client, text, size, window, piece, str(place)).count)
+    for left in [*place.glob("*.counts.npz"), *place.glob(".*.part")]:
         if left != Path(last):  # of workers that died
             left.unlink()
     return Rows(last, size)

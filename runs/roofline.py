@@ -165,7 +165,7 @@ def least(work: Callable[[], Any], rounds: int = 9) -> float:
 def messages() -> dict[str, Any]:
     """Seconds for a message, bytes a second, and seconds of a step in one process and in two.
 
-    As in the chapter, the program that trains sends all weights to each worker, and gets a gradient back.
+    The program that trains sends all weights to each worker, and gets a gradient back from each.
     """
     from distributed import Client, LocalCluster
 

@@ -246,7 +246,9 @@ class Trainer:
                     save()
             if stop:
                 save()
-                kept = f"saved in {checkpoint}" if checkpoint else "kept in the model"
+                kept = "kept in the model (run again, it begins anew)"
+                if checkpoint:
+                    kept = f"saved in {checkpoint} (run again, it goes on)"
                 done = f"{self.epoch} epochs and {self.step} steps"
                 print(f"Stopped (Ctrl-C or the stop button) after {done}, {kept}.")
         return self.history

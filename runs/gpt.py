@@ -8,7 +8,9 @@ trains a model, and adds what it measured to data/results/gpt.json; the seed is 
 processor; ``lstm-2m-words`` reads as many words as ``gpt-2m``. ``gpt-10m`` and ``lstm-10m`` are larger, and
 take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``scale-5`` are GPTs of five
 sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others like them are short: a tenth of the steps, to compare
-learning rates. ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
+learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.004`` and others like
+it take all the steps: the best two rates of the short runs are compared again. ``weights`` stores the best
+weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -50,8 +52,8 @@ MERGES = 8000
 
 # A batch has N strands of T words. A pass over the reviews is some 3,960 batches of 16 times 128.
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
-GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 1.6e-2}  # the best of RATES
-LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 3.2e-2}
+GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 8e-3}
+LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1.6e-2}
 LONG = {"N": 8, "T": 256, "steps": 6000, "every": 500}  # more than three hours
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
 
@@ -75,11 +77,10 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 RATES = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
-RUNS |= {
-    f"{name}@{rate}": settings | {"lr": rate, "steps": 400, "every": 200}
-    for name, settings in {"gpt-2m": GPT_2M, "lstm-2m": LSTM_2M}.items()
-    for rate in RATES
-}
+for name in ("gpt-2m", "lstm-2m"):
+    for rate in RATES:
+        RUNS[f"{name}:{rate}"] = RUNS[name] | {"lr": rate}
+        RUNS[f"{name}@{rate}"] = RUNS[name] | {"lr": rate, "steps": 400, "every": 200}
 
 
 # ---- texts

@@ -43,8 +43,8 @@ def test_a_reader_who_plays_is_told_and_goes_on(capsys, monkeypatch, strict, val
     else:
         monkeypatch.setenv("BOOK_STRICT", strict)
     measured("test accuracy", value, 0.95, 1)
-    sentence = "is outside 0.95 to 1, which holds for the book's own settings: what you changed may be why.\n"
-    assert capsys.readouterr().out == f"test accuracy {shown} {sentence}"
+    sentence = "which holds for the book's own settings: what you changed, or stopped, may be why."
+    assert capsys.readouterr().out == f"test accuracy {shown} is outside 0.95 to 1, {sentence}\n"
 
 
 @pytest.mark.parametrize("low, high", [(1, 0), (math.nan, 1), (0, math.inf)])

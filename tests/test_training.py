@@ -489,7 +489,7 @@ def test_ctrl_c_ends_the_step_saves_says_so_and_returns(tmp_path):
     sentence, returned = output.strip().splitlines()[-2:]
     steps = len(read_npz(path)["history"])
     assert returned == f"returned {steps}"
-    after = f"{steps // 7} epochs and {steps % 7} steps, saved in {path}."
+    after = f"{steps // 7} epochs and {steps % 7} steps, saved in {path} (run again, it goes on)."
     assert sentence == f"Stopped (Ctrl-C or the stop button) after {after}"
 
 

@@ -65,7 +65,7 @@ def measured(name: str, value: Real, low: Real, high: Real, unit: str = "", digi
     elif is_strict():
         raise ValueError(f"{shown} is outside the band it should stay in, {band}.")
     else:
-        why = "which holds for the book's own settings: what you changed may be why"
+        why = "which holds for the book's own settings: what you changed, or stopped, may be why"
         print(f"{shown} is outside {band}, {why}.")
 
 

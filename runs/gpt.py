@@ -10,7 +10,8 @@ take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``s
 sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others like them are short: a tenth of the steps, to compare
 learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.004`` and others like
 it take all the steps: the best two rates of the short runs are compared again. ``weights`` stores the best
-weights of ``gpt-2m`` so far as data/gpt_reviews.npz.
+weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the two of two million weights
+make of what they have read: how many bits a token costs them, by how much stands before it.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from common.batches import Batches, InOrder
 from common.book.results import record_run
 from common.datasets import load_ptb, load_reviews
 from common.datasets.reviews import review_parts
+from common.functions import log_softmax
 from common.layers import LSTM, Layer, count_parameters
+from common.layers.base import evaluating
 from common.metrics import bits_per_character, perplexity
 from common.models.gpt import gpt
 from common.models.language_model import LanguageModel
@@ -219,17 +222,54 @@ def store_weights(seed: int) -> dict[str, Any]:
     }
 
 
+def bits_of_tokens(model: Any, ids: Array, T: int, begin_anew: bool = False) -> np.ndarray:
+    """What each token of a text costs, in bits, (blocks, T): read in blocks of T, by one that carries its
+    state on, if it has one, or in every block begins anew."""
+    blocks = (len(ids) - 1) // T
+    x, t = ids[: blocks * T].reshape(blocks, T), ids[1 : blocks * T + 1].reshape(blocks, T)
+    found = []
+    with evaluating(model):
+        for k in range(blocks):
+            if begin_anew:
+                model.reset_state()
+            log_p = log_softmax(model.predict(x[k : k + 1])[0])
+            found.append(-np.take_along_axis(log_p, t[k, :, np.newaxis], axis=1)[:, 0] / np.log(2))
+    return np.array(found)
+
+
+def contexts(seed: int) -> dict[str, Any]:
+    """Bits a token of the test reviews, by how many tokens of its block stand before it.
+
+    A GPT sees its block and no more. The LSTM is measured twice, on the same tokens: with the state that all
+    of the text has left, and with a state that is zero where the block begins, as little as the GPT has."""
+    vocabulary, ids, _ = texts("reviews")
+    T = RUNS["gpt-2m"]["T"]
+    starts = [0, *(2**i for i in range(T.bit_length() - 1))]  # 0, 1, 2, 4, 8, ... below T
+    models = {"GPT": "gpt-2m", "LSTM, its block": "lstm-2m", "LSTM, all the text": "lstm-2m"}
+    rows = {}
+    for label, name in models.items():
+        model = build(len(vocabulary), RUNS[name], np.random.default_rng(seed))
+        load_weights(KEPT / f"{name}.{seed}.npz", model)
+        bits = bits_of_tokens(model, ids[2], T, begin_anew=label != "LSTM, all the text")
+        parts = [float(part.mean()) for part in np.split(bits, starts[1:], axis=1)]
+        rows[label] = {"by_tokens_before": parts, "mean": float(bits.mean())}
+    return {"tokens_before": starts, "bits": rows}
+
+
 def main() -> None:
     name, *seeds = sys.argv[1:] or [""]
-    if name not in RUNS and name != "weights":
-        sys.exit(f"name is {name or 'missing'}; it should be weights, or one of {', '.join(RUNS)}.")
+    if name not in (*RUNS, "weights", "contexts"):
+        known = ", ".join(["weights", "contexts", *RUNS])
+        sys.exit(f"name is {name or 'missing'}; it should be one of {known}.")
     if not all(seed.isdecimal() for seed in seeds):
         sys.exit(f"the seeds are {' '.join(seeds)}; they should be whole numbers.")
     for seed in map(int, seeds or ["1"]):
-        result = store_weights(seed) if name == "weights" else train(name, seed)
+        measure = {"weights": store_weights, "contexts": contexts}.get(name, partial(train, name))
+        result = measure(seed)
         command = f"python -m runs.gpt {name} {seed}"
         record_run(RESULTS, name, str(seed), result=result, seed=seed, command=command)
-        print(f"{name} {seed}: test {result['test']:.4f}", flush=True)
+        if "test" in result:
+            print(f"{name} {seed}: test {result['test']:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import pytest
 
 from common.backend import to_numpy, xp
 from common.batches import InOrder, windows
+from common.functions import log_softmax
 from common.gradient_check import layer_errors
 from common.layers import GELU, count_parameters, unique_parameters
+from common.layers.base import evaluating
 from common.metrics import bits_per_character, perplexity, total_loss
 from common.models.generation import choose, continue_text
 from common.models.gpt import gpt
@@ -281,7 +283,7 @@ def short_runs(monkeypatch, tmp_path):
         "lr": 0.01,
     }
     short |= {"decay": 0.1}
-    names = {"gpt-2m": short | {"model": "gpt", "heads": 2}, "lstm": short | {"model": "LSTM"}}
+    names = {"gpt-2m": short | {"model": "gpt", "heads": 2}, "lstm-2m": short | {"model": "LSTM"}}
     texts = runs.subword_texts([REVIEWS, ["A dull film."] * 4, ["A good, good film, a very bad one."]])
     monkeypatch.setattr(runs, "RUNS", names)
     monkeypatch.setattr(runs, "texts", lambda name: texts)
@@ -322,8 +324,8 @@ def test_a_long_run_that_is_stopped_records_nothing_and_goes_on_to_the_same_numb
 
 
 def test_the_lstm_reads_the_same_words_and_two_seeds_differ(short_runs, monkeypatch):
-    go(monkeypatch, "lstm", "1", "2")
-    first, second = short_runs["lstm", "1"], short_runs["lstm", "2"]
+    go(monkeypatch, "lstm-2m", "1", "2")
+    first, second = short_runs["lstm-2m", "1"], short_runs["lstm-2m", "2"]
     assert first["words"] == 24 * 16 and first["test"] != second["test"]
 
 
@@ -337,6 +339,32 @@ def test_weights_are_stored_with_the_subwords(short_runs, monkeypatch):
     assert stored["best"] == trained["best"]
 
 
+def test_what_a_token_costs_by_what_stands_before_it(short_runs, monkeypatch):
+    go(monkeypatch, "gpt-2m", "1")
+    go(monkeypatch, "lstm-2m", "1")
+    go(monkeypatch, "contexts", "1")
+    found = short_runs["contexts", "1"]
+    assert found["tokens_before"] == [0, 1, 2, 4]
+    ids = runs.texts("reviews")[1][2]
+    for label, row in found["bits"].items():
+        name = "gpt-2m" if label == "GPT" else "lstm-2m"
+        model = runs.build(len(runs.texts("reviews")[0]), runs.RUNS[name], np.random.default_rng(1))
+        load_weights(runs.KEPT / f"{name}.1.npz", model)
+        text = ids[: 8 * ((len(ids) - 1) // 8) + 1]
+        pieces = (
+            [text] if label == "LSTM, all the text" else [text[i : i + 9] for i in range(0, len(text) - 1, 8)]
+        )
+        bits = []
+        with evaluating(model):
+            for piece in pieces:
+                model.reset_state()
+                log_p = log_softmax(model.predict(piece[None, :-1])[0])
+                bits += [-log_p[i, right] / np.log(2) for i, right in enumerate(piece[1:])]
+        bits = np.array(bits).reshape(-1, 8)
+        assert row["mean"] == pytest.approx(bits.mean(), rel=1e-5)
+        assert row["by_tokens_before"][3] == pytest.approx(bits[:, 4:].mean(), rel=1e-5)
+
+
 def test_what_is_held_out_is_not_learned():
     subwords, ids, characters = runs.subword_texts(
         [["Seen once.", "Held out.", "Seen once."], ["Held out."], ["New."]]
@@ -347,8 +375,8 @@ def test_what_is_held_out_is_not_learned():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "name is missing; it should be weights, or one of gpt-2m"),
-        (["gpt3"], "name is gpt3; it should be weights"),
+        ([], "name is missing; it should be one of weights, contexts, gpt-2m"),
+        (["gpt3"], "name is gpt3; it should be one of weights"),
         (["gpt-2m", "one"], "the seeds are one; they should be whole numbers"),
     ],
 )

@@ -35,7 +35,7 @@ from common.datasets import load_ptb, load_reviews
 from common.datasets.reviews import review_parts
 from common.functions import log_softmax
 from common.layers import LSTM, Layer, count_parameters
-from common.layers.base import evaluating
+from common.layers.base import evaluating, walk
 from common.metrics import bits_per_character, perplexity
 from common.models.gpt import gpt
 from common.models.language_model import LanguageModel
@@ -230,8 +230,8 @@ def bits_of_tokens(model: Any, ids: Array, T: int, begin_anew: bool = False) -> 
     found = []
     with evaluating(model):
         for k in range(blocks):
-            if begin_anew:
-                model.reset_state()
+            for _, layer in walk(model) if begin_anew else ():
+                layer.reset_state()
             log_p = log_softmax(model.predict(x[k : k + 1])[0])
             found.append(-np.take_along_axis(log_p, t[k, :, np.newaxis], axis=1)[:, 0] / np.log(2))
     return np.array(found)

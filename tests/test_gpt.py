@@ -340,29 +340,30 @@ def test_weights_are_stored_with_the_subwords(short_runs, monkeypatch):
 
 
 def test_what_a_token_costs_by_what_stands_before_it(short_runs, monkeypatch):
+    _, parts, _ = runs.texts("reviews")
+    parts[2] = parts[0][:50]  # several blocks of 8
     go(monkeypatch, "gpt-2m", "1")
     go(monkeypatch, "lstm-2m", "1")
     go(monkeypatch, "contexts", "1")
     found = short_runs["contexts", "1"]
     assert found["tokens_before"] == [0, 1, 2, 4]
-    ids = runs.texts("reviews")[1][2]
     for label, row in found["bits"].items():
         name = "gpt-2m" if label == "GPT" else "lstm-2m"
         model = runs.build(len(runs.texts("reviews")[0]), runs.RUNS[name], np.random.default_rng(1))
         load_weights(runs.KEPT / f"{name}.1.npz", model)
-        text = ids[: 8 * ((len(ids) - 1) // 8) + 1]
+        text = parts[2][:49]
         pieces = (
             [text] if label == "LSTM, all the text" else [text[i : i + 9] for i in range(0, len(text) - 1, 8)]
         )
         bits = []
-        with evaluating(model):
-            for piece in pieces:
-                model.reset_state()
+        for piece in pieces:
+            with evaluating(model):  # begins at state zero
                 log_p = log_softmax(model.predict(piece[None, :-1])[0])
-                bits += [-log_p[i, right] / np.log(2) for i, right in enumerate(piece[1:])]
+            bits += [-log_p[i, right] / np.log(2) for i, right in enumerate(piece[1:])]
         bits = np.array(bits).reshape(-1, 8)
         assert row["mean"] == pytest.approx(bits.mean(), rel=1e-5)
         assert row["by_tokens_before"][3] == pytest.approx(bits[:, 4:].mean(), rel=1e-5)
+    assert found["bits"]["LSTM, its block"] != found["bits"]["LSTM, all the text"]
 
 
 def test_what_is_held_out_is_not_learned():

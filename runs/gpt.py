@@ -55,7 +55,7 @@ MERGES = 8000
 
 # A batch has N strands of T words. A pass over the reviews is some 3,960 batches of 16 times 128.
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
-GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 8e-3}
+GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}
 LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1.6e-2}
 LONG = {"N": 8, "T": 256, "steps": 6000, "every": 500}  # more than three hours
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth

@@ -8,10 +8,10 @@ trains a model, and adds what it measured to data/results/gpt.json; the seed is 
 processor; ``lstm-2m-words`` reads as many words as ``gpt-2m``. ``gpt-10m`` and ``lstm-10m`` are larger, and
 take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``scale-5`` are GPTs of five
 sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others like them are short: a tenth of the steps, to compare
-learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.004`` and others like
-it take all the steps: the best two rates of the short runs are compared again. ``weights`` stores the best
-weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the two of two million weights
-make of what they have read: how many bits a token costs them, by how much stands before it.
+learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.008`` and others like
+it take all the steps: the best of the short runs, and lower rates, are compared again. ``weights`` stores the
+best weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the two of two million
+weights make of what they have read: how many bits a token costs them, by how much stands before it.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -55,7 +55,7 @@ MERGES = 8000
 
 # A batch has N strands of T words. A pass over the reviews is some 3,960 batches of 16 times 128.
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
-GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}
+GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}  # the best of whole runs
 LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1.6e-2}
 LONG = {"N": 8, "T": 256, "steps": 6000, "every": 500}  # more than three hours
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth

@@ -5,13 +5,13 @@
 trains a model, and adds what it measured to data/results/gpt.json; the seed is 1 if none is given.
 
 ``gpt-2m`` and ``lstm-2m`` read the film reviews as subwords, in the same order, for the same seconds of a
-processor; ``lstm-2m-words`` reads as many words as ``gpt-2m``. ``gpt-10m`` and ``lstm-10m`` are larger, and
-take hours. ``gpt-ptb`` reads the words of the Penn Treebank. ``scale-1`` to ``scale-5`` are GPTs of five
-sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others like them are short: a tenth of the steps, to compare
-learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.008`` and others like
-it take all the steps: the best of the short runs, and lower rates, are compared again. ``weights`` stores the
-best weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the two of two million
-weights make of what they have read: how many bits a token costs them, by how much stands before it.
+processor. ``gpt-10m`` and ``lstm-10m`` are larger, and take hours. ``gpt-ptb`` reads the words of the Penn
+Treebank. ``scale-1`` to ``scale-5`` are GPTs of five sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others
+like them are short: a tenth of the steps, to compare learning rates. What is best in a short run may be too
+much in a long one, so ``gpt-2m:0.008`` and others like it take all the steps: the best of the short runs,
+and lower rates, are compared again. ``weights`` stores the best weights of ``gpt-2m`` so far as
+data/gpt_reviews.npz. ``contexts`` asks what the two of two million weights make of what they have read: how
+many bits a token costs them, by how much stands before it.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -70,7 +70,6 @@ def wide(settings: dict[str, Any], D: int) -> dict[str, Any]:
 RUNS: dict[str, dict[str, Any]] = {
     "gpt-2m": GPT_2M,
     "lstm-2m": LSTM_2M | {"steps": 4740},  # in the seconds of gpt-2m
-    "lstm-2m-words": LSTM_2M,
     "gpt-10m": wide(GPT_2M, 320) | {"depth": 6, "heads": 8} | LONG,
     "lstm-10m": wide(LSTM_2M, 576) | LONG,
     "gpt-ptb": wide(GPT_2M, 160) | {"text": "ptb", "depth": 3, "dropout": 0.3, "steps": 9000, "every": 450},
@@ -80,10 +79,12 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 RATES = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
-for name in ("gpt-2m", "lstm-2m"):
-    for rate in RATES:
-        RUNS[f"{name}:{rate}"] = RUNS[name] | {"lr": rate}
-        RUNS[f"{name}@{rate}"] = RUNS[name] | {"lr": rate, "steps": 400, "every": 200}
+RUNS |= {
+    f"{name}{kind}{rate}": RUNS[name] | {"lr": rate} | steps
+    for name in ("gpt-2m", "lstm-2m")
+    for kind, steps in {":": {}, "@": {"steps": 400, "every": 200}}.items()
+    for rate in RATES
+}
 
 
 # ---- texts
@@ -222,7 +223,7 @@ def store_weights(seed: int) -> dict[str, Any]:
     }
 
 
-def bits_of_tokens(model: Any, ids: Array, T: int, begin_anew: bool = False) -> np.ndarray:
+def bits_of_tokens(model: Any, ids: Array, T: int, begin_anew: bool) -> np.ndarray:
     """What each token of a text costs, in bits, (blocks, T): read in blocks of T, by one that carries its
     state on, if it has one, or in every block begins anew."""
     blocks = (len(ids) - 1) // T

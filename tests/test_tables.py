@@ -92,6 +92,25 @@ def test_a_column_of_measured_cells_is_to_the_right_if_it_holds_numbers_and_to_t
     assert "<td>say</td>" in markup
 
 
+@pytest.mark.parametrize(
+    "cells, right",
+    [
+        (["1,407", "24"], True),
+        (["0.851 to 0.893", "98%"], True),
+        (["5 / 80 / 9", "−.5", ""], True),
+        (["0.303 ± 0.002", "3e-05", 7], True),
+        (["2, plain", "1"], False),
+        (["2034-07-06"], False),
+        (["", "–"], False),
+        ([Plain("7"), Plain("8")], False),  # pieces of a text
+    ],
+)
+def test_a_column_of_texts_is_to_the_right_if_they_are_numbers(cells, right):
+    markup = table([["say", cell] for cell in cells], ["who", "what"])
+    assert markup.count('<td class="bk-num">') == (len(cells) if right else 0)
+    assert ('<th scope="col" class="bk-num">what</th>' in markup) == right
+
+
 MARKS = ["shares fell $ N to close at $ N", "2 *x* 3", "`rm`", "<b> & co"]
 
 

@@ -80,6 +80,7 @@ def test_values_and_formats_can_be_chosen(bits):
 def test_infinity_and_no_number_have_no_next_one(bits):
     page = bits().page
     page.get_by_role("button", name="set to 65504", exact=True).click()
+    assert said(page) == "As float16: 65504. The next one is infinity."
     switches(page).nth(5).click()
     assert said(page) == "As float16: no number (NaN)."
     for place in range(6, 16):

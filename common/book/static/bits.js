@@ -10,7 +10,8 @@
     const spacing = Math.pow(2, Math.max(e, 1) - bias - long);
     let value = (Math.pow(2, long) * (e > 0) + m) * spacing;
     if (e === most) { value = m ? NaN : Infinity; }
-    return {value: sign ? -value : value, spacing: e === most ? NaN : spacing, e: e, m: m, full: e === most};
+    const last = e === most - 1 && m === Math.pow(2, long) - 1;  // nothing finite lies behind it
+    return {value: sign ? -value : value, spacing: e === most ? NaN : spacing, e: e, m: m, full: e === most, last: last};
   }
 
   window.bookBits = {read: read};
@@ -75,7 +76,7 @@
       figure.setAttribute("data-spacing", found.spacing);
       const few = !found.full && found.e === 0 && found.m > 0 ? " It has fewer digits than usual." : "";
       words.textContent = "As " + kind + ": " + told(found.value) + "." +
-        (found.full ? "" : " The next one is " + told(found.spacing) + " away." + few);
+        (found.full ? "" : " The next one is " + (found.last ? "infinity." : told(found.spacing) + " away." + few));
     }
 
     room.addEventListener("keydown", function (event) { event.stopPropagation(); });

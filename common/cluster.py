@@ -10,7 +10,9 @@ again by another. So what is handed over should be a function of its arguments a
 it has to give the same. Dask does all of that; here is only how the book begins and ends with it.
 
 ``BOOK_SCHEDULER=tcp://ADDRESS:PORT`` names a scheduler that is running already. Without it, a scheduler and
-workers are started on this machine, and end with the ``with``.
+workers are started on this machine, and end with the ``with``. Each of these workers begins by importing
+the program that asks for it: a script has to do its work below ``if __name__ == "__main__":``. (A notebook
+need not.)
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def require_kind(kind: str) -> None:
         raise ValueError(f"kind is {kind!r}; it should be one of {', '.join(KINDS)}.")
 
 
-def losses(grads: Sequence[Array | RowGradient], kind: str, scale: float = 1.0) -> dict[str, float]:
+def out_of_range(grads: Sequence[Array | RowGradient], kind: str, scale: float = 1.0) -> dict[str, float]:
     """What storing does to gradients that were multiplied by ``scale``.
 
     Returns

@@ -6,12 +6,12 @@ trains a model, and adds what it measured to data/results/gpt.json; the seed is 
 
 ``gpt-2m`` and ``lstm-2m`` read the film reviews as subwords, in the same order, for the same seconds of a
 processor. ``gpt-10m`` and ``lstm-10m`` are larger, and take hours. ``gpt-ptb`` reads the words of the Penn
-Treebank. ``scale-1`` to ``scale-5`` are GPTs of five sizes. ``gpt-2m@0.004``, ``lstm-2m@0.004`` and others
+Treebank. ``scale-1`` to ``scale-5`` are GPTs of five sizes. ``gpt-2m@0.004``, ``lstm-10m@0.0047`` and others
 like them are short: a tenth of the steps, to compare learning rates. What is best in a short run may be too
 much in a long one, so ``gpt-2m:0.008`` and others like it take all the steps: the best of the short runs,
 and lower rates, are compared again. ``weights`` stores the best weights of ``gpt-2m`` so far as
 data/gpt_reviews.npz. ``contexts`` asks what the two of two million weights make of what they have read: how
-many bits a token costs them, by how much stands before it.
+many bits a token costs them, by how much stands before it; ``contexts-10m`` asks the larger two.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -57,7 +57,7 @@ MERGES = 8000
 REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "rise": 100, "decay": 0.1}
 GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}  # the best of whole runs
 LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1.6e-2}
-LONG = {"N": 8, "T": 256, "steps": 6000, "every": 500}  # more than three hours
+LONG = {"N": 8, "T": 256, "every": 1320}  # a pass as well, of longer blocks: about two hours
 SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
 
 
@@ -78,12 +78,18 @@ RUNS: dict[str, dict[str, Any]] = {
     for i, (D, depth) in enumerate(SIZES, 1)
 }
 
-RATES = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+SMALL_RATES = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+RATES = {
+    "gpt-2m": SMALL_RATES,
+    "lstm-2m": SMALL_RATES,
+    "gpt-10m": (0.0004, 0.0008, 0.0016, 0.0032, 0.0064),
+    "lstm-10m": (0.0012, 0.0024, 0.0047, 0.0094, 0.019),
+}
 RUNS |= {
     f"{name}{kind}{rate}": RUNS[name] | {"lr": rate} | steps
-    for name in ("gpt-2m", "lstm-2m")
+    for name, rates in RATES.items()
     for kind, steps in {":": {}, "@": {"steps": 400, "every": 200}}.items()
-    for rate in RATES
+    for rate in rates
 }
 
 
@@ -238,17 +244,19 @@ def bits_of_tokens(model: Any, ids: Array, T: int, begin_anew: bool) -> np.ndarr
     return np.array(found)
 
 
-def contexts(seed: int) -> dict[str, Any]:
-    """Bits a token of the test reviews, by how many tokens of its block stand before it.
+def contexts(seed: int, size: str = "2m") -> dict[str, Any]:
+    """Bits a token of the test reviews, by how many tokens of its block stand before the last one that was
+    read: where these are 0, one has been read.
 
     A GPT sees its block and no more. The LSTM is measured twice, on the same tokens: with the state that all
     of the text has left, and with a state that is zero where the block begins, as little as the GPT has."""
     vocabulary, ids, _ = texts("reviews")
-    T = RUNS["gpt-2m"]["T"]
+    T = RUNS[f"gpt-{size}"]["T"]
     starts = [0, *(2**i for i in range(T.bit_length() - 1))]  # 0, 1, 2, 4, 8, ... below T
-    models = {"GPT": "gpt-2m", "LSTM, its block": "lstm-2m", "LSTM, all the text": "lstm-2m"}
+    models = {"GPT": "gpt", "LSTM, its block": "lstm", "LSTM, all the text": "lstm"}
     rows = {}
-    for label, name in models.items():
+    for label, kind in models.items():
+        name = f"{kind}-{size}"
         model = build(len(vocabulary), RUNS[name], np.random.default_rng(seed))
         load_weights(KEPT / f"{name}.{seed}.npz", model)
         bits = bits_of_tokens(model, ids[2], T, begin_anew=label != "LSTM, all the text")
@@ -259,14 +267,14 @@ def contexts(seed: int) -> dict[str, Any]:
 
 def main() -> None:
     name, *seeds = sys.argv[1:] or [""]
-    if name not in (*RUNS, "weights", "contexts"):
-        known = ", ".join(["weights", "contexts", *RUNS])
+    measures = {"weights": store_weights, "contexts": contexts, "contexts-10m": partial(contexts, size="10m")}
+    if name not in (*RUNS, *measures):
+        known = ", ".join([*measures, *RUNS])
         sys.exit(f"name is {name or 'missing'}; it should be one of {known}.")
     if not all(seed.isdecimal() for seed in seeds):
         sys.exit(f"the seeds are {' '.join(seeds)}; they should be whole numbers.")
     for seed in map(int, seeds or ["1"]):
-        measure = {"weights": store_weights, "contexts": contexts}.get(name, partial(train, name))
-        result = measure(seed)
+        result = measures.get(name, partial(train, name))(seed)
         command = f"python -m runs.gpt {name} {seed}"
         record_run(RESULTS, name, str(seed), result=result, seed=seed, command=command)
         if "test" in result:

@@ -376,7 +376,7 @@ def test_what_is_held_out_is_not_learned():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "name is missing; it should be one of weights, contexts, gpt-2m"),
+        ([], "name is missing; it should be one of weights, contexts, contexts-10m, gpt-2m"),
         (["gpt3"], "name is gpt3; it should be one of weights"),
         (["gpt-2m", "one"], "the seeds are one; they should be whole numbers"),
     ],

@@ -10,7 +10,7 @@ from common.layers import Affine, BatchNorm, Embedding, Model, Sigmoid, SoftmaxW
 from common.models.classifiers import Classifier
 from common.models.language_model import LanguageModel
 from common.optimizers import SGD, Adam
-from common.precision import LossScale, from_bfloat16, half_step, losses, stored, to_bfloat16
+from common.precision import LossScale, from_bfloat16, half_step, out_of_range, stored, to_bfloat16
 from common.support.row_gradient import RowGradient
 from common.training import train_step
 from common.weights import named_weights
@@ -66,11 +66,11 @@ def test_numbers_whose_halves_are_known():
 def test_what_gradients_lose_is_counted_with_and_without_a_scale():
     x = np.array([0, 1e-8, 1e-4, -1e-8], dtype=np.float32)
     grads = [x, RowGradient(np.array([1]), np.array([[1e-8, 1.0]], dtype=np.float32), (3, 2))]
-    assert losses(grads, "float16") == {"vanished": 3 / 5, "infinite": 0}
-    assert losses(grads, "float16", 1024) == {"vanished": 0, "infinite": 0}
-    assert losses(grads, "float16", 2.0**17) == {"vanished": 0, "infinite": 1 / 6}
-    assert losses(grads, "bfloat16") == losses(grads, "float32") == {"vanished": 0, "infinite": 0}
-    assert losses([], "float16") == {"vanished": 0, "infinite": 0}
+    assert out_of_range(grads, "float16") == {"vanished": 3 / 5, "infinite": 0}
+    assert out_of_range(grads, "float16", 1024) == {"vanished": 0, "infinite": 0}
+    assert out_of_range(grads, "float16", 2.0**17) == {"vanished": 0, "infinite": 1 / 6}
+    assert out_of_range(grads, "bfloat16") == out_of_range(grads, "float32") == {"vanished": 0, "infinite": 0}
+    assert out_of_range([], "float16") == {"vanished": 0, "infinite": 0}
 
 
 def test_a_scale_halves_at_once_and_doubles_after_a_while():
@@ -194,7 +194,7 @@ test_bad_input_is_refused_in_one_sentence = bad_input(
             lambda: stored(ONES, "int8"),
             "kind is 'int8'; it should be one of float32, float16, bfloat16",
         ),
-        "scale": (lambda: losses([ONES], "float16", 0), "scale is 0; it should be a positive number"),
+        "scale": (lambda: out_of_range([ONES], "float16", 0), "scale is 0; it should be a positive number"),
         "value": (lambda: LossScale(3), "value is 3; it should be a power of two, which rounds nothing"),
         "zero": (lambda: LossScale(0), "value is 0; it should be a positive number"),
         "patience": (lambda: LossScale(patience=0), "patience is 0; it should be a whole number, at least 1"),

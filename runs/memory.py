@@ -14,7 +14,7 @@ fails is recorded as any other. All add what they measured to data/results/memor
 
 The small scale takes about ten seconds of a core for a machine and a seed. The full scale is that of the
 paper [Graves2014]_: rows of 8 bits, up to 20 of them, a memory of 128 rows of 20 numbers, measured at up to
-120; copying, a machine takes about five minutes for a seed and the LSTM nine.
+120; a machine that copies takes about five minutes for a seed.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints are in data/cache/memory, and so are the weights at the end of each run.

@@ -13,7 +13,8 @@ equally often). With seeds behind them, models are trained at that rate and meas
 * what is wrong with the others: the things (other kinds, or a thing too few or too many) or the relations;
 * how many captions name a colour and shape that were never together in training, in scenes with one such
   thing, beside those that name a pair that was;
-* how often the largest weight lies in the thing that is named, while it is named and just before.
+* how often the largest weight lies in the thing that is named, while it is named and just before; and how
+  often it would, if it lay in a thing of the scene, no matter which.
 
 All add what they measured to data/results/captioning.json. A run that was stopped, in whatever way, goes on
 from its last checkpoint when the same command is given again. Checkpoints are in data/cache/captioning, and
@@ -111,7 +112,12 @@ def look(said: Said, drawn: Scenes) -> dict[str, Any]:
             for name, word in (("relation", relation), ("a", i - 1), ("colour", i), ("shape", i + 1)):
                 if word >= 0:
                     marks[name][-1].append((word, thing.place()))
-    return {name: pointing(said.weights, all)._asdict() for name, all in marks.items() if any(all)}
+    found: dict[str, Any] = {}
+    for name, all in marks.items():
+        if any(all):
+            any_thing = [1 / len(scene) for scene, words in zip(drawn.things, all) for _ in words]
+            found[name] = pointing(said.weights, all)._asdict() | {"any_thing": float(np.mean(any_thing))}
+    return found
 
 
 def of_pairs(model: Seq2Seq, vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from common.datasets import draw_scenes
-from common.layers import count_parameters
+from common.layers import Convolution, count_parameters
 from common.models.captioning import (
     PictureEncoder,
     captioner,
     describe,
     encode_captions,
+    nearest_place,
     on_the_map,
     pointing,
     rows_and_columns,
@@ -196,14 +197,38 @@ def test_bad_input_gets_one_clear_sentence(call, error, sentence):
 
 def test_pointing_by_hand():
     pixels = np.zeros((4, 8), dtype=bool)
-    pixels[1, 1:3] = True  # in the upper left two of eight places
-    assert on_the_map(pixels, 8).tolist() == [True, True, False, False, False, False, False, False]
+    pixels[0, 2:4] = True  # the eight places have their centres in rows 0 and 2 and columns 0, 2, 4 and 6
+    assert on_the_map(pixels, 8).tolist() == [False, True, True, False, False, False, False, False]
+    corner = np.zeros((4, 8), dtype=bool)
+    corner[3, 7] = True  # beyond the last centre
+    assert on_the_map(corner, 8).tolist() == [False] * 7 + [True]
     looked = np.array(
-        [[0.5, 0.1, 0.4, 0, 0, 0, 0, 0], [0, 0.2, 0.8, 0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0, 0, 0]]
+        [[0.1, 0.5, 0, 0.4, 0, 0, 0, 0], [0, 0.2, 0, 0.8, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0, 0, 0]]
     )
     found = pointing([looked, looked], [[(0, pixels), (1, pixels)], []])
     assert found.words == 2
-    np.testing.assert_allclose(found[:3], [0.5, 0.4, 0.25])
+    np.testing.assert_allclose(found[:3], [0.5, 0.35, 0.25])
+
+
+def test_a_place_is_nearest_to_the_middle_of_what_it_sees():
+    encoder = PictureEncoder(1, 4, rng(), dtype=np.float64)
+    seen = np.zeros((32, 1, 32, 32))
+    seen[range(32), 0, range(32), 16] = 1  # each picture has one pixel, in another row
+    for layer in encoder.filters.layers:
+        if isinstance(layer, Convolution):
+            layer.params[0][...] = 1
+            seen = layer.forward(seen)
+    sees = seen[:, 0, :, 4] > 0  # (32 pixels, 8 places)
+    for place in range(1, 7):
+        pixels = np.flatnonzero(sees[:, place])
+        assert len(pixels) == 9
+        assert nearest_place(pixels[4:5], 32, 8) == place
+    every = nearest_place(np.arange(32), 32, 8)
+    assert all(sees[pixel, place] for pixel, place in enumerate(every))
+
+
+def test_pointing_refuses_what_it_cannot_measure():
+    pixels, looked = np.zeros((4, 8), dtype=bool), np.ones((3, 8)) / 8
     with pytest.raises(ValueError, match="named has no words; it should have at least one"):
         pointing([looked], [[]])
     with pytest.raises(ValueError, match=r"pixels has shape \(4, 8\); it should be cut evenly into 6 places"):

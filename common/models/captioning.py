@@ -260,8 +260,8 @@ def pointing(weights: Sequence[np.ndarray], named: Sequence[Sequence[tuple[int, 
     weights : sequence of N arrays (T, P)
         As ``describe`` has them.
     named : sequence of N sequences of (int, (height, width) booleans)
-        Which word of a caption names something, and the pixels of the picture that this covers. A place of
-        the map is one of the thing if some of its pixels are.
+        Which word of a caption names something, and the pixels of the picture that this covers: the thing's
+        places are those of ``on_the_map``.
     """
     found = []
     for looked, words in zip(weights, named):
@@ -280,5 +280,17 @@ def on_the_map(pixels: np.ndarray, places: int) -> np.ndarray:
     rows = round((places * height / width) ** 0.5)
     if places % rows or height % rows or width % (places // rows):
         raise ValueError(f"pixels has shape {pixels.shape}; it should be cut evenly into {places} places.")
-    columns = places // rows
-    return pixels.reshape(rows, height // rows, columns, width // columns).any(axis=(1, 3)).ravel()
+    there = np.zeros((rows, places // rows), dtype=bool)
+    row, column = np.nonzero(pixels)
+    there[nearest_place(row, height, rows), nearest_place(column, width, places // rows)] = True
+    return there.ravel()
+
+
+def nearest_place(pixel: np.ndarray, side: int, places: int) -> np.ndarray:
+    """To which of so many places along a side the pixels of a row belong: to the one whose centre is nearest.
+
+    With the strides and paddings of ``PictureEncoder``, the first place looks at what surrounds pixel 0, and
+    the next ones at what surrounds every (side / places)-th pixel from there on.
+    """
+    stride = side // places
+    return np.minimum((pixel + stride // 2) // stride, places - 1)

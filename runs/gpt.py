@@ -5,13 +5,16 @@
 trains a model, and adds what it measured to data/results/gpt.json; the seed is 1 if none is given.
 
 ``gpt-2m`` and ``lstm-2m`` read the film reviews as subwords, in the same order, for the same seconds of a
-processor. ``gpt-10m`` and ``lstm-10m`` are larger, and take hours. ``gpt-ptb`` reads the words of the Penn
-Treebank. ``scale-1`` to ``scale-5`` are GPTs of five sizes. ``gpt-2m@0.004``, ``lstm-10m@0.0047`` and others
-like them are short: a tenth of the steps, to compare learning rates. What is best in a short run may be too
-much in a long one, so ``gpt-2m:0.008`` and others like it take all the steps: the best of the short runs,
-and lower rates, are compared again. ``weights`` stores the best weights of ``gpt-2m`` so far as
-data/gpt_reviews.npz. ``contexts`` asks what the two of two million weights make of what they have read: how
-many bits a token costs them, by how much stands before it; ``contexts-10m`` asks the larger two.
+processor. ``gpt-10m`` and ``lstm-10m`` are larger, and take hours; ``gpt-0.3m``, ``gpt-0.6m`` and
+``gpt-1.3m`` are smaller. ``gpt-ptb`` reads the words of the Penn Treebank, ten times.
+
+``gpt-2m@0.004``, ``lstm-10m@0.0047`` and others like them are short: a tenth of the steps, to compare
+learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.008`` and others like
+it take all the steps: the best of the short runs, and lower rates, are compared again.
+
+``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the
+two of two million weights make of what they have read: how many bits a token costs them, by how much stands
+before it; ``contexts-10m`` asks the larger two.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -58,7 +61,8 @@ REVIEWS = {"text": "reviews", "N": 16, "T": 128, "steps": 3960, "every": 360, "r
 GPT_2M = REVIEWS | {"model": "gpt", "D": 128, "depth": 4, "heads": 4, "lr": 4e-3}  # the best of whole runs
 LSTM_2M = REVIEWS | {"model": "LSTM", "D": 168, "depth": 2, "lr": 1.6e-2}
 LONG = {"N": 8, "T": 256, "every": 1320}  # a pass as well, of longer blocks: about two hours
-SIZES = [(32, 2), (64, 2), (96, 4), (128, 6), (192, 8)]  # D and depth
+PTB = {"text": "ptb", "dropout": 0.3, "steps": 4550, "every": 455}  # ten passes
+SMALLER = {"gpt-0.3m": (32, 2), "gpt-0.6m": (64, 2), "gpt-1.3m": (96, 4)}  # D and depth
 
 
 def wide(settings: dict[str, Any], D: int) -> dict[str, Any]:
@@ -72,14 +76,12 @@ RUNS: dict[str, dict[str, Any]] = {
     "lstm-2m": LSTM_2M | {"steps": 4740},  # in the seconds of gpt-2m
     "gpt-10m": wide(GPT_2M, 320) | {"depth": 6, "heads": 8} | LONG,
     "lstm-10m": wide(LSTM_2M, 576) | LONG,
-    "gpt-ptb": wide(GPT_2M, 160) | {"text": "ptb", "depth": 3, "dropout": 0.3, "steps": 9000, "every": 450},
-} | {
-    f"scale-{i}": wide(GPT_2M, D) | {"depth": depth, "heads": D // 32}
-    for i, (D, depth) in enumerate(SIZES, 1)
-}
+    "gpt-ptb": wide(GPT_2M, 160) | {"depth": 3} | PTB,
+} | {name: wide(GPT_2M, D) | {"depth": depth, "heads": D // 32} for name, (D, depth) in SMALLER.items()}
 
 SMALL_RATES = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 RATES = {
+    "gpt-0.3m": (0.004, 0.008, 0.016, 0.032),
     "gpt-2m": SMALL_RATES,
     "lstm-2m": SMALL_RATES,
     "gpt-10m": (0.0004, 0.0008, 0.0016, 0.0032, 0.0064),

@@ -1,6 +1,7 @@
 """What all tests share: the project on the path, no network, the same examples at every run."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +19,10 @@ os.environ["BOOK_STRICT"] = "1"  # a measured number outside its band is an erro
 # A test sees the settings that it makes, not those of the person who runs it.
 for _name in ("BOOK_SCALE", "BOOK_DEVICE"):
     os.environ.pop(_name, None)
+
+# A shell starts what runs in the background deaf to Ctrl-C, and programs that a test starts would be so, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Derandomized: a failure today is a failure tomorrow. No deadline: a busy machine is not a bug.
 settings.register_profile(

@@ -30,7 +30,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--list", action="store_true", help="names only")
     parser.add_argument("--record", action="store_true", help="keep them in data/results/benchmarks.json")
+    parser.add_argument("--runs", type=int, default=1, help="measure each so often; the median counts")
     choice = parser.parse_args()
+
+    if choice.runs < 1:
+        sys.exit(f"--runs is {choice.runs}; it should be at least 1.")
 
     threads = os.environ.get("BENCH_THREADS", "2")
     if not threads.isdecimal() or int(threads) < 1:
@@ -61,7 +65,8 @@ def main() -> int:
             )
             status = 1
             continue
-        result = measure(module, benchmark) | {"instructions": instructions}
+        runs = [measure(module, benchmark) for _ in range(choice.runs)]
+        result = middle(runs) | {"instructions": instructions}
         if choice.record:
             keep(result, isa)
         print(json.dumps(result) if choice.json else table_line(benchmark, result), flush=True)
@@ -118,18 +123,24 @@ def measure(module: str, benchmark: Benchmark) -> dict:
     return result
 
 
+def middle(runs: list[dict]) -> dict:
+    """The run with the median ratio (of an even number, the lower of the two), and the ratios of all."""
+    runs = sorted(runs, key=lambda run: run["ratio"])
+    return runs[(len(runs) - 1) // 2] | {"ratios": [run["ratio"] for run in runs]}
+
+
 def keep(result: dict, isa: str) -> None:
     """Put a result into data/results/benchmarks.json, beside those of other rows and settings."""
     from common.book.results import record_run
 
-    result, command = dict(result), "make bench ARGS=--record"
+    result, command = dict(result), f'make bench ARGS="--record --runs {len(result["ratios"])}"'
     name, threads = result.pop("name"), result.pop("threads")
     where = isa or "native", str(threads), name
     record_run("benchmarks", *where, result=result, seed=SEED, command=command)
 
 
 def table_line(benchmark: Benchmark, result: dict) -> str:
-    usual = ("name", "ours", "peer", "unit", "ratio", "against", "threads", "instructions")
+    usual = ("name", "ours", "peer", "unit", "ratio", "ratios", "against", "threads", "instructions")
     more = "".join(f"  {name}: {value}" for name, value in result.items() if name not in usual)
     return (
         f"{result['name']:<24} ours {result['ours']:>13,.0f}  {benchmark.against} {result['peer']:>13,.0f} "

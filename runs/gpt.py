@@ -12,6 +12,9 @@ processor. ``gpt-10m`` and ``lstm-10m`` are larger, and take hours; ``gpt-0.3m``
 learning rates. What is best in a short run may be too much in a long one, so ``gpt-2m:0.008`` and others like
 it take all the steps: the best of the short runs, and lower rates, are compared again.
 
+``gpt-10m+`` and others like it read on where ``gpt-10m`` ended: half of the reviews once more, with a rate
+that rises and falls again.
+
 ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the
 two of two million weights make of what they have read: how many bits a token costs them, by how much stands
 before it; ``contexts-10m`` asks the larger two.
@@ -93,6 +96,8 @@ RUNS |= {
     for kind, steps in {":": {}, "@": {"steps": 400, "every": 200}}.items()
     for rate in rates
 }
+AGAIN = ("gpt-1.3m", "gpt-2m", "lstm-2m", "gpt-10m", "lstm-10m")
+RUNS |= {f"{name}+": RUNS[name] | {"from": name, "steps": 1980, "every": 660} for name in AGAIN}
 
 
 # ---- texts
@@ -169,6 +174,8 @@ def train(name: str, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     model = build(len(vocabulary), settings, rng)
     steps, every = settings["steps"], settings["every"]
+    if "from" in settings:
+        load_weights(weights_of(settings["from"], seed), model)
     batches = Steps(ids[0], settings["N"], settings["T"], steps)
     schedule = cosine(settings["lr"], steps, settings["rise"], lowest=0.1)
     optimizer = AdamW(settings["lr"], beta2=0.99, weight_decay=settings["decay"])
@@ -213,12 +220,20 @@ def train(name: str, seed: int) -> dict[str, Any]:
     }
 
 
+def weights_of(name: str, seed: int) -> Path:
+    """The file with the best weights of a run."""
+    path = KEPT / f"{name}.{seed}.npz"
+    if not path.exists():
+        sys.exit(f"{path.name} is missing: python -m runs.gpt {name} {seed} comes first.")
+    return path
+
+
 def store_weights(seed: int) -> dict[str, Any]:
     """Half-precision weights of ``gpt-2m``, the best until now, with the subwords; and how good they are."""
     settings = RUNS["gpt-2m"]
     vocabulary, _, _ = texts("reviews")
     model = build(len(vocabulary), settings, np.random.default_rng(seed))
-    load_weights(KEPT / f"gpt-2m.{seed}.npz", model)
+    load_weights(weights_of("gpt-2m", seed), model)
     save_weights(GPT_WEIGHTS, model, "float16", vocabulary)
     load_weights(GPT_WEIGHTS, model)  # what is measured is what is stored
     notes = json.loads(str(read_npz(KEPT / f"gpt-2m.{seed}.checkpoint.npz")["about"]))["notes"]
@@ -260,7 +275,7 @@ def contexts(seed: int, size: str = "2m") -> dict[str, Any]:
     for label, kind in models.items():
         name = f"{kind}-{size}"
         model = build(len(vocabulary), RUNS[name], np.random.default_rng(seed))
-        load_weights(KEPT / f"{name}.{seed}.npz", model)
+        load_weights(weights_of(name, seed), model)
         bits = bits_of_tokens(model, ids[2], T, begin_anew=label != "LSTM, all the text")
         parts = [float(part.mean()) for part in np.split(bits, starts[1:], axis=1)]
         rows[label] = {"by_tokens_before": parts, "mean": float(bits.mean())}

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from benchmarks import Benchmark
-from benchmarks.__main__ import find, installed, table_line
+from benchmarks.__main__ import find, installed, middle, table_line
 from benchmarks._naive_recurrent import naive_step
 from benchmarks.recurrent import LR, MAX_NORM, data, ours_step
 from tests.helpers import ROOT, python
@@ -89,11 +89,21 @@ def test_a_nonsense_number_of_threads_gets_one_sentence(threads):
     assert done.stderr.strip() == f"BENCH_THREADS is {threads!r}; it should be a whole number, at least 1."
 
 
+def test_a_nonsense_number_of_runs_gets_one_sentence():
+    done = run("--runs", "0", "two")
+    assert done.returncode == 1 and done.stderr.strip() == "--runs is 0; it should be at least 1."
+
+
+@pytest.mark.parametrize("ratios, wanted", [([3.0], 3.0), ([2.0, 1.0], 1.0), ([0.5, 9.0, 1.0], 1.0)])
+def test_of_several_runs_the_median_counts(ratios, wanted):
+    assert middle([{"ratio": ratio} for ratio in ratios]) == {"ratio": wanted, "ratios": sorted(ratios)}
+
+
 def test_both_sides_run_and_the_ratio_is_that_of_their_rates(tmp_path):
     done = run("--json", "sleep", fake=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    usual = {"name", "ours", "peer", "unit", "ratio", "against", "threads", "instructions"}
+    usual = {"name", "ours", "peer", "unit", "ratio", "ratios", "against", "threads", "instructions"}
     assert usual | {"pid"} == result.keys()
     assert result["name"] == "sleep" and result["unit"] == "naps/s" and result["threads"] == 1
     assert result["ours"] > 0 and result["peer"] > 0
@@ -139,10 +149,11 @@ def test_results_of_one_row_are_kept_beside_those_of_others(tmp_path):
     other = {"ratio": 3.0}
     before = {"seed": 1, "machine": "", "date": "", "command": "", "runs": {"avx2": {"1": {"nap": other}}}}
     (tmp_path / "benchmarks.json").write_text(json.dumps(before))
-    done = run("--record", "sleep", fake=tmp_path)
+    done = run("--record", "--runs", "3", "sleep", fake=tmp_path)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "benchmarks.json").read_text())["runs"]
     assert kept["avx2"] == {"1": {"nap": other}}
     row = kept["native"]["1"]["sleep"]
+    assert len(row["ratios"]) == 3 and row["ratio"] == sorted(row["ratios"])[1]
     assert 2 < row["ratio"] < 4 and row["against"] == "a sleeper" and "OpenBLAS" in row["instructions"]
-    assert row["date"] and row["machine"] and row["command"] == "make bench ARGS=--record"
+    assert row["date"] and row["machine"] and row["command"] == 'make bench ARGS="--record --runs 3"'

@@ -284,6 +284,7 @@ def short_runs(monkeypatch, tmp_path):
     }
     short |= {"decay": 0.1}
     names = {"gpt-2m": short | {"model": "gpt", "heads": 2}, "lstm-2m": short | {"model": "LSTM"}}
+    names["gpt-2m+"] = names["gpt-2m"] | {"from": "gpt-2m", "lr": 1e-6}
     texts = runs.subword_texts([REVIEWS, ["A dull film."] * 4, ["A good, good film, a very bad one."]])
     monkeypatch.setattr(runs, "RUNS", names)
     monkeypatch.setattr(runs, "texts", lambda name: texts)
@@ -327,6 +328,14 @@ def test_the_lstm_reads_the_same_words_and_two_seeds_differ(short_runs, monkeypa
     go(monkeypatch, "lstm-2m", "1", "2")
     first, second = short_runs["lstm-2m", "1"], short_runs["lstm-2m", "2"]
     assert first["words"] == 24 * 16 and first["test"] != second["test"]
+
+
+def test_a_run_reads_on_from_where_another_one_ended(short_runs, monkeypatch):
+    with pytest.raises(SystemExit, match=r"gpt-2m.1.npz is missing: python -m runs.gpt gpt-2m 1 comes"):
+        go(monkeypatch, "gpt-2m+", "1")
+    go(monkeypatch, "gpt-2m", "1")
+    go(monkeypatch, "gpt-2m+", "1")
+    assert short_runs["gpt-2m+", "1"]["test"] == pytest.approx(short_runs["gpt-2m", "1"]["test"], rel=1e-3)
 
 
 def test_weights_are_stored_with_the_subwords(short_runs, monkeypatch):

@@ -37,7 +37,15 @@ from common.book.results import record_run, recorded
 from common.datasets import Scenes, draw_scenes
 from common.datasets.images import KINDS, RELATIONS, holds, named
 from common.layers import count_parameters
-from common.models.captioning import Said, captioner, describe, encode_captions, pointing, words_of
+from common.models.captioning import (
+    Said,
+    captioner,
+    describe,
+    encode_captions,
+    pointing,
+    pointing_by_lot,
+    words_of,
+)
 from common.models.seq2seq import Seq2Seq
 from common.optimizers import Adam
 from common.schedules import cosine
@@ -55,6 +63,7 @@ MODELS = {
     "mean-nowhere": {"attention": False, "where": False},
 }
 SIZES = {"D": 16, "H": 48, "filters": (16, 32)}
+PLACES, SEES = 64, 4  # of the map; pixels that a place sees to each side of its centre
 TRAINING = {"batch_size": 32, "max_grad_norm": 5.0}
 SCENES, TESTED = 12_000, 500
 PASSES, CHOOSE_PASSES, CHOOSE_SEED = 10, 2, 101
@@ -99,7 +108,10 @@ def names(caption: str, scene: Sequence[Any]) -> bool:
 
 def look(said: Said, drawn: Scenes) -> dict[str, Any]:
     """How often the model looks at the thing that it names: at its colour and its shape, at the *a* before
-    them, and, of those that are not named first, at the first word of the relation before that."""
+    them, and, of those that are not named first, at the first word of the relation before that.
+
+    The thing's places are those that it covers, and, for ``sees``, all that see some of it. ``any_thing``
+    is how often a model would hit that looks at a place of some thing of the scene, no matter which."""
     if said.weights is None:
         return {}
     marks: dict[str, list[list[tuple[int, np.ndarray]]]] = {}
@@ -112,11 +124,14 @@ def look(said: Said, drawn: Scenes) -> dict[str, Any]:
             for name, word in (("relation", relation), ("a", i - 1), ("colour", i), ("shape", i + 1)):
                 if word >= 0:
                     marks[name][-1].append((word, thing.place()))
+    things = [[thing.place() for thing in scene] for scene in drawn.things]
     found: dict[str, Any] = {}
     for name, all in marks.items():
         if any(all):
-            any_thing = [1 / len(scene) for scene, words in zip(drawn.things, all) for _ in words]
-            found[name] = pointing(said.weights, all)._asdict() | {"any_thing": float(np.mean(any_thing))}
+            found[name] = pointing(said.weights, all)._asdict()
+            found[name]["any_thing"] = pointing_by_lot(things, all, PLACES)
+            found[name]["sees"] = pointing(said.weights, all, SEES)._asdict()
+            found[name]["sees"]["any_thing"] = pointing_by_lot(things, all, PLACES, SEES)
     return found
 
 

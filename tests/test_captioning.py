@@ -13,6 +13,7 @@ from common.models.captioning import (
     nearest_place,
     on_the_map,
     pointing,
+    pointing_by_lot,
     rows_and_columns,
     words_of,
 )
@@ -202,12 +203,18 @@ def test_pointing_by_hand():
     corner = np.zeros((4, 8), dtype=bool)
     corner[3, 7] = True  # beyond the last centre
     assert on_the_map(corner, 8).tolist() == [False] * 7 + [True]
+    assert on_the_map(corner, 8, sees=1).tolist() == [False] * 7 + [True]
+    assert on_the_map(pixels, 8, sees=2).tolist() == [True, True, True, False] * 2
+    assert on_the_map(corner, 8, sees=0).tolist() == [False] * 8
     looked = np.array(
         [[0.1, 0.5, 0, 0.4, 0, 0, 0, 0], [0, 0.2, 0, 0.8, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0, 0, 0]]
     )
     found = pointing([looked, looked], [[(0, pixels), (1, pixels)], []])
     assert found.words == 2
     np.testing.assert_allclose(found[:3], [0.5, 0.35, 0.25])
+    assert pointing_by_lot([[pixels, corner], []], [[(0, corner), (1, pixels)], []], 8) == 0.5
+    near = np.roll(pixels, 2, axis=1)  # six places see it; four of the six that see the other
+    assert pointing_by_lot([[pixels, near]], [[(0, near)]], 8, sees=2) == pytest.approx((4 / 6 + 1) / 2)
 
 
 def test_a_place_is_nearest_to_the_middle_of_what_it_sees():
@@ -223,6 +230,10 @@ def test_a_place_is_nearest_to_the_middle_of_what_it_sees():
         pixels = np.flatnonzero(sees[:, place])
         assert len(pixels) == 9
         assert nearest_place(pixels[4:5], 32, 8) == place
+        for pixel in range(32):
+            one = np.zeros((32, 32), dtype=bool)
+            one[pixel, 16] = True
+            assert on_the_map(one, 64, sees=4).reshape(8, 8)[place, 4] == (pixel in pixels)
     every = nearest_place(np.arange(32), 32, 8)
     assert all(sees[pixel, place] for pixel, place in enumerate(every))
 
@@ -231,5 +242,7 @@ def test_pointing_refuses_what_it_cannot_measure():
     pixels, looked = np.zeros((4, 8), dtype=bool), np.ones((3, 8)) / 8
     with pytest.raises(ValueError, match="named has no words; it should have at least one"):
         pointing([looked], [[]])
+    with pytest.raises(ValueError, match="named has no words; it should have at least one"):
+        pointing_by_lot([[pixels]], [[]], 8)
     with pytest.raises(ValueError, match=r"pixels has shape \(4, 8\); it should be cut evenly into 6 places"):
         on_the_map(pixels, 6)

@@ -252,7 +252,11 @@ class Pointing(NamedTuple):
     words: int
 
 
-def pointing(weights: Sequence[np.ndarray], named: Sequence[Sequence[tuple[int, np.ndarray]]]) -> Pointing:
+def pointing(
+    weights: Sequence[np.ndarray],
+    named: Sequence[Sequence[tuple[int, np.ndarray]]],
+    sees: int | None = None,
+) -> Pointing:
     """How well where a model looked fits what it named.
 
     Parameters
@@ -260,13 +264,14 @@ def pointing(weights: Sequence[np.ndarray], named: Sequence[Sequence[tuple[int, 
     weights : sequence of N arrays (T, P)
         As ``describe`` has them.
     named : sequence of N sequences of (int, (height, width) booleans)
-        Which word of a caption names something, and the pixels of the picture that this covers: the thing's
-        places are those of ``on_the_map``.
+        Which word of a caption names something, and the pixels of the picture that this covers.
+    sees : int, optional
+        Which places are the thing's, as for ``on_the_map``.
     """
     found = []
     for looked, words in zip(weights, named):
         for word, pixels in words:
-            inside = on_the_map(pixels, looked.shape[1])
+            inside = on_the_map(pixels, looked.shape[1], sees)
             found.append((inside[looked[word].argmax()], looked[word][inside].sum(), inside.mean()))
     if not found:
         raise ValueError("named has no words; it should have at least one.")
@@ -274,16 +279,55 @@ def pointing(weights: Sequence[np.ndarray], named: Sequence[Sequence[tuple[int, 
     return Pointing(hits, weight, area, len(found))
 
 
-def on_the_map(pixels: np.ndarray, places: int) -> np.ndarray:
-    """Which of so many places of a map have some of these pixels (height, width): booleans (places,)."""
+def pointing_by_lot(
+    things: Sequence[Sequence[np.ndarray]],
+    named: Sequence[Sequence[tuple[int, np.ndarray]]],
+    places: int,
+    sees: int | None = None,
+) -> float:
+    """The ``hits`` of who draws one thing of the scene by lot, no matter which is named, and one of its
+    places.
+
+    Parameters
+    ----------
+    things : sequence of N sequences of (height, width) booleans
+        What each thing of a scene covers.
+    named, sees
+        As for ``pointing``.
+    places : int
+        Of the map.
+    """
+    shares = []
+    for scene, words in zip(things, named):
+        own = [on_the_map(pixels, places, sees) for pixels in scene]
+        for _, pixels in words:
+            right = on_the_map(pixels, places, sees)
+            shares.append(np.mean([right[of_one].mean() for of_one in own]))
+    if not shares:
+        raise ValueError("named has no words; it should have at least one.")
+    return float(np.mean(shares))
+
+
+def on_the_map(pixels: np.ndarray, places: int, sees: int | None = None) -> np.ndarray:
+    """Which of so many places of a map have some of these pixels (height, width): booleans (places,).
+
+    A place has the pixels that are nearest to its centre, or, with ``sees``, all that lie at most so many
+    rows and columns from it. A place of ``PictureEncoder`` sees 4 to each side.
+    """
     height, width = pixels.shape
     rows = round((places * height / width) ** 0.5)
     if places % rows or height % rows or width % (places // rows):
         raise ValueError(f"pixels has shape {pixels.shape}; it should be cut evenly into {places} places.")
-    there = np.zeros((rows, places // rows), dtype=bool)
-    row, column = np.nonzero(pixels)
-    there[nearest_place(row, height, rows), nearest_place(column, width, places // rows)] = True
-    return there.ravel()
+    has_row, has_column = has_pixels(height, rows, sees), has_pixels(width, places // rows, sees)
+    return (has_row @ pixels @ has_column.T).ravel()
+
+
+def has_pixels(side: int, places: int, sees: int | None) -> np.ndarray:
+    """Which pixels along a side each of so many places has: booleans (places, side)."""
+    pixel, place = np.arange(side), np.arange(places)[:, np.newaxis]
+    if sees is None:
+        return nearest_place(pixel, side, places) == place
+    return np.abs(pixel - side // places * place) <= sees
 
 
 def nearest_place(pixel: np.ndarray, side: int, places: int) -> np.ndarray:

@@ -96,7 +96,7 @@ RUNS |= {
     for kind, steps in {":": {}, "@": {"steps": 400, "every": 200}}.items()
     for rate in rates
 }
-AGAIN = ("gpt-1.3m", "gpt-2m", "lstm-2m", "gpt-10m", "lstm-10m")
+AGAIN = ("gpt-2m", "lstm-2m", "gpt-10m", "lstm-10m")
 RUNS |= {f"{name}+": RUNS[name] | {"from": name, "steps": 1980, "every": 660} for name in AGAIN}
 
 

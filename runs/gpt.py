@@ -15,9 +15,13 @@ it take all the steps: the best of the short runs, and lower rates, are compared
 ``gpt-10m+`` and others like it read on where ``gpt-10m`` ended: half of the reviews once more, with a rate
 that rises and falls again.
 
+``gpt-2m-alibi`` and others like it have scores of attention that sink with distance, and else the same first
+weights and the same texts as ``gpt-2m``.
+
 ``weights`` stores the best weights of ``gpt-2m`` so far as data/gpt_reviews.npz. ``contexts`` asks what the
 two of two million weights make of what they have read: how many bits a token costs them, by how much stands
-before it; ``contexts-10m`` asks the larger two.
+before it; ``contexts-10m`` asks the larger two. ``gpt-10m-alibi-so-far`` records what that run, which takes
+hours, has measured until now.
 
 A run that was stopped, in whatever way, goes on from its last checkpoint when the same command is given
 again. Checkpoints and the best weights so far are in data/cache/gpt.
@@ -97,6 +101,7 @@ RUNS |= {
     for rate in rates
 }
 AGAIN = ("gpt-2m", "lstm-2m", "gpt-10m", "lstm-10m")
+RUNS |= {f"{name}-alibi": RUNS[name] | {"alibi": True} for name in ("gpt-2m", "gpt-10m", "gpt-ptb")}
 RUNS |= {f"{name}+": RUNS[name] | {"from": name, "steps": 1980, "every": 660} for name in AGAIN}
 
 
@@ -151,7 +156,8 @@ def build(V: int, settings: dict[str, Any], rng: np.random.Generator) -> Any:
     """The model that the settings of a run describe."""
     D, depth, dropout = settings["D"], settings["depth"], settings.get("dropout", 0.0)
     if settings["model"] == "gpt":
-        return gpt(V, D, settings["T"], rng, depth=depth, heads=settings["heads"], dropout=dropout)
+        sizes = {"depth": depth, "heads": settings["heads"], "dropout": dropout}
+        return gpt(V, D, settings["T"], rng, **sizes, alibi=settings.get("alibi", False))
     return LanguageModel(V, D, D, rng, LSTM, depth=depth, dropout=dropout, tied=True)
 
 
@@ -220,6 +226,21 @@ def train(name: str, seed: int) -> dict[str, Any]:
     }
 
 
+def so_far(name: str, seed: int) -> dict[str, Any]:
+    """What a run that has not ended had measured at its last checkpoint."""
+    checkpoint = read_npz(KEPT / f"{name}.{seed}.checkpoint.npz")
+    notes, losses = json.loads(str(checkpoint["about"]))["notes"], checkpoint["history"]
+    every = RUNS[name]["every"]
+    parts = [losses[end - every : end] for end in range(every, len(losses) + 1, every)]
+    return {
+        "settings": RUNS[name],
+        "steps": len(losses),
+        "train_loss": [float(part.mean()) for part in parts],
+        "valid": notes.get("valid", []),
+        "seconds": notes["seconds"],
+    }
+
+
 def weights_of(name: str, seed: int) -> Path:
     """The file with the best weights of a run."""
     path = KEPT / f"{name}.{seed}.npz"
@@ -285,6 +306,7 @@ def contexts(seed: int, size: str = "2m") -> dict[str, Any]:
 def main() -> None:
     name, *seeds = sys.argv[1:] or [""]
     measures = {"weights": store_weights, "contexts": contexts, "contexts-10m": partial(contexts, size="10m")}
+    measures["gpt-10m-alibi-so-far"] = partial(so_far, "gpt-10m-alibi")
     if name not in (*RUNS, *measures):
         known = ", ".join([*measures, *RUNS])
         sys.exit(f"name is {name or 'missing'}; it should be one of {known}.")

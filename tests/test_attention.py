@@ -11,10 +11,10 @@ from common.layers.position import positions
 from tests.helpers import normal
 
 
-def multi_head(D=4, heads=2, causal=False, seed=0):
+def multi_head(D=4, heads=2, causal=False, alibi=False, seed=0):
     query, value, out = (Affine(normal(D, D, seed=seed + i), normal(D, seed=seed + i + 9)) for i in range(3))
     key = MatMul(normal(D, D, seed=seed + 3))
-    return MultiHeadAttention(query, key, value, out, heads=heads, causal=causal)
+    return MultiHeadAttention(query, key, value, out, heads=heads, causal=causal, alibi=alibi)
 
 
 # ---- attention
@@ -88,6 +88,23 @@ def test_causal_attention_does_not_see_what_comes_later():
     later[:, 3:] = normal(2, 2, 4, seed=7)
     after = to_numpy(layer.forward(later))
     assert np.array_equal(after[:, :3], before[:, :3]) and not np.allclose(after[:, 3:], before[:, 3:])
+
+
+def test_alibi_lowers_the_scores_by_distance_times_a_slope_of_each_head():
+    plain, sinking = multi_head(causal=True), multi_head(causal=True, alibi=True)
+    x = normal(2, 5, 4)
+    plain.forward(x), sinking.forward(x)
+    for n, head, query in np.ndindex(2, 2, 5):
+        before = to_numpy(plain.weights[n, head, query, : query + 1])
+        back = np.arange(query, -1, -1)
+        wanted = before * np.exp(-(2.0 ** (-4 * (head + 1))) * back)  # slopes 1/16 and 1/256
+        found = to_numpy(sinking.weights[n, head, query, : query + 1])
+        np.testing.assert_allclose(found, wanted / wanted.sum(), rtol=1e-6)
+
+
+def test_alibi_is_refused_where_nothing_says_which_way_is_back():
+    with pytest.raises(ValueError, match="alibi needs causal=True"):
+        multi_head(alibi=True)
 
 
 def test_a_mask_that_hides_everything_leaves_the_last_bias():

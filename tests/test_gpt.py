@@ -41,7 +41,9 @@ def texts(N=3, T=6, seed=1):
     return xp.asarray(ids[:, :-1]), xp.asarray(ids[:, 1:])
 
 
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.3}, {"depth": 1, "heads": 1}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"dropout": 0.3}, {"depth": 1, "heads": 1}, {"alibi": True}], ids=str
+)
 @pytest.mark.parametrize("T", [1, 6])
 def test_gradients(options, T):
     model, rng = small(**options), np.random.default_rng(0)
@@ -97,10 +99,11 @@ def test_no_position_sees_a_later_one_and_each_sees_all_before():
         assert moved.tolist() == [i >= t for i in range(6)]
 
 
+@pytest.mark.parametrize("alibi", [False, True])
 @pytest.mark.parametrize("pieces", [[1] * 6, [4, 1, 1], [2, 3, 1], [6]], ids=str)
-def test_reading_on_gives_the_scores_of_reading_all(pieces):
+def test_reading_on_gives_the_scores_of_reading_all(pieces, alibi):
     # With two new words or more, a mask lost on the way would let the first see the second.
-    model, (xs, _) = small(), texts()
+    model, (xs, _) = small(alibi=alibi), texts()
     whole, state, read = to_numpy(model.predict(xs)), model.start(3), 0
     for k in pieces:
         scores, state = model.step(xs[:, read : read + k], state)
@@ -317,6 +320,9 @@ def test_a_long_run_that_is_stopped_records_nothing_and_goes_on_to_the_same_numb
         once.setattr(Trainer, "_step", interrupted)
         go(monkeypatch, "gpt-2m", "3")
     assert not short_runs
+    half = runs.so_far("gpt-2m", 3)
+    assert half["steps"] == 13 and half["valid"] == whole["valid"][:2]
+    assert half["train_loss"] == whole["train_loss"][:2]
     go(monkeypatch, "gpt-2m", "3")
     part = short_runs["gpt-2m", "3"]
     assert len(part["valid"]) == len(part["train_loss"]) == 4 and part["seconds"] > 0
@@ -385,7 +391,10 @@ def test_what_is_held_out_is_not_learned():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "name is missing; it should be one of weights, contexts, contexts-10m, gpt-2m"),
+        (
+            [],
+            "name is missing; it should be one of weights, contexts, contexts-10m, gpt-10m-alibi-so-far, gpt-2m",
+        ),
         (["gpt3"], "name is gpt3; it should be one of weights"),
         (["gpt-2m", "one"], "the seeds are one; they should be whole numbers"),
     ],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.backend import Array, xp
+from common.backend import FLOAT, Array, xp
 from common.layers.base import Layer, Model
 from common.layers.dense import Affine, MatMul
 from common.support.require import require_mask, require_positive, require_sequences, require_shape
@@ -94,6 +94,9 @@ class MultiHeadAttention(Model):
         Divides D.
     causal : bool
         Hide from each query the positions after its own.
+    alibi : bool
+        Lower the scores in proportion to how far back a key lies, in each head by a slope of its own
+        [Press2022]_. Needs ``causal``.
 
     Attributes
     ----------
@@ -102,7 +105,14 @@ class MultiHeadAttention(Model):
     """
 
     def __init__(
-        self, query: Affine, key: MatMul, value: Affine, out: Affine, heads: int, causal: bool = False
+        self,
+        query: Affine,
+        key: MatMul,
+        value: Affine,
+        out: Affine,
+        heads: int,
+        causal: bool = False,
+        alibi: bool = False,
     ) -> None:
         D = len(query.params[0])
         for name, layer in (("query", query), ("key", key), ("value", value), ("out", out)):
@@ -110,8 +120,10 @@ class MultiHeadAttention(Model):
                 raise ValueError(f"{name} has W of shape {layer.params[0].shape}; it should be {(D, D)}.")
         if not isinstance(heads, int) or heads < 1 or D % heads:
             raise ValueError(f"heads is {heads!r}; it should be a whole number that divides {D}.")
+        if alibi and not causal:
+            raise ValueError("alibi needs causal=True: it measures how far back a position lies.")
         self.query, self.key, self.value, self.out = query, key, value, out
-        self.heads, self.causal = heads, causal
+        self.heads, self.causal, self.alibi = heads, causal, alibi
         self.scale = (D // heads) ** -0.5
 
     def check(self, xs: Array, memory: Array) -> None:
@@ -143,7 +155,8 @@ class MultiHeadAttention(Model):
         hidden = None if hidden is None else hidden[:, None]  # (N, 1, Tq, Tk): the same for all heads
         queries, keys, values = (cut(a, self.heads) for a in (queries, keys, values))
         self.cut = queries, keys, values  # (N, heads, T, D / heads)
-        self.context, self.weights = attend(queries, keys, values, hidden, self.scale)
+        bias = distance_bias(self.heads, queries.shape[2], keys.shape[2]) if self.alibi else None
+        self.context, self.weights = attend(queries, keys, values, hidden, self.scale, bias)
         return self.out.forward(join(self.context))
 
     def backward(self, dout: Array) -> Array | tuple[Array, Array]:
@@ -160,11 +173,17 @@ class MultiHeadAttention(Model):
 
     def __repr__(self) -> str:
         D = len(self.query.params[0])
-        return f"MultiHeadAttention(D={D}, heads={self.heads}, causal={self.causal})"
+        alibi = ", alibi=True" if self.alibi else ""
+        return f"MultiHeadAttention(D={D}, heads={self.heads}, causal={self.causal}{alibi})"
 
 
 def attend(
-    queries: Array, keys: Array, values: Array, hidden: Array | None, scale: float
+    queries: Array,
+    keys: Array,
+    values: Array,
+    hidden: Array | None,
+    scale: float,
+    bias: Array | None = None,
 ) -> tuple[Array, Array]:
     """The weighted sums of the values, and the weights.
 
@@ -175,6 +194,7 @@ def attend(
     values : (..., Tk, e)
     hidden : booleans that broadcast to (..., Tq, Tk), or None; True hides a position
     scale : float
+    bias : numbers that broadcast to (..., Tq, Tk), or None; added to the scores
 
     Returns
     -------
@@ -184,6 +204,8 @@ def attend(
     weights = queries @ keys.swapaxes(-1, -2)  # the scores; in place they become weights
     if scale != 1:
         weights *= scale
+    if bias is not None:
+        weights += bias
     lowest = xp.finfo(weights.dtype).min
     if hidden is not None:
         xp.copyto(weights, -np.inf, where=hidden)
@@ -230,6 +252,17 @@ def hidden_positions(mask: Array | None, N: int, Tq: int, Tk: int, causal: bool 
         later = xp.arange(Tk) > xp.arange(Tk - Tq, Tk)[:, None]  # (Tq, Tk)
         hidden = later[None] if hidden is None else hidden | later
     return hidden
+
+
+def distance_bias(heads: int, Tq: int, Tk: int) -> Array:
+    """What a score loses for the distance, (heads, Tq, Tk), if the last query stands at the last key.
+
+    Head ``k`` of ``heads``, counted from 1, has slope ``2**(-8 * k / heads)`` [Press2022]_. It depends on no
+    weight, so ``attend_back`` needs nothing of it.
+    """
+    slopes = 2.0 ** (-8 * xp.arange(1, heads + 1) / heads)
+    back = xp.arange(Tk - Tq, Tk)[:, None] - xp.arange(Tk)  # (Tq, Tk): how far back each key lies
+    return (-slopes[:, None, None] * back).astype(FLOAT)
 
 
 def cut(a: Array, heads: int) -> Array:

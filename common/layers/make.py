@@ -107,7 +107,7 @@ class Make:
         require_counts(D=D)
         return BatchNorm(xp.ones(D, dtype=self.dtype), zeros(D, dtype=self.dtype), momentum, axis=axis)
 
-    def attention(self, D: int, heads: int, causal: bool = False) -> MultiHeadAttention:
+    def attention(self, D: int, heads: int, causal: bool = False, alibi: bool = False) -> MultiHeadAttention:
         """Four layers (D, D), all with weights of variance ``1 / D``."""
         query, key, value, out = self.affine(D, D), self.matmul(D, D), self.affine(D, D), self.affine(D, D)
-        return MultiHeadAttention(query, key, value, out, heads, causal)
+        return MultiHeadAttention(query, key, value, out, heads, causal, alibi)

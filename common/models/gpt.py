@@ -200,6 +200,7 @@ def gpt(
     heads: int = 4,
     dropout: float = 0.0,
     *,
+    alibi: bool = False,
     dtype: DType = FLOAT,
 ) -> GPT:
     """A GPT with weights to begin with.
@@ -225,6 +226,8 @@ def gpt(
         Divides D.
     dropout : float
         Ratio of what is dropped of each embedding and of what each layer adds.
+    alibi : bool
+        Beside the learned positions: scores that sink with distance, see ``MultiHeadAttention``.
     dtype : float type, of the weights
     """
     require_counts(V=V, D=D, length=length, depth=depth)
@@ -233,15 +236,15 @@ def gpt(
     words, positions = make.embedding(V, D, scale=WORDS), make.embedding(length, D, scale=0.02)
     return GPT(
         LearnedPositions(words, positions, blocks.drop()),
-        [gpt_block(blocks, depth) for _ in range(depth)],
+        [gpt_block(blocks, depth, alibi) for _ in range(depth)],
         make.layer_norm(D),
         AffineSoftmaxWithLoss(words.params[0].T, zeros(V, dtype=dtype)),
     )
 
 
-def gpt_block(blocks: Blocks, depth: int) -> GPTBlock:
+def gpt_block(blocks: Blocks, depth: int, alibi: bool = False) -> GPTBlock:
     """One of ``depth`` blocks."""
-    attention: MultiHeadAttention = blocks.attention(causal=True)
+    attention: MultiHeadAttention = blocks.attention(causal=True, alibi=alibi)
     network = FeedForward(
         blocks.make.affine(blocks.D, blocks.H), blocks.make.affine(blocks.H, blocks.D), GELU()
     )

@@ -364,8 +364,8 @@ class Blocks:
         attention, cross = self.around(self.attention(causal=True)), self.around(self.attention())
         return DecoderBlock(attention, cross, self.around(self.feed_forward()))
 
-    def attention(self, causal: bool = False) -> MultiHeadAttention:
-        return self.make.attention(self.D, self.heads, causal)
+    def attention(self, causal: bool = False, alibi: bool = False) -> MultiHeadAttention:
+        return self.make.attention(self.D, self.heads, causal, alibi)
 
     def feed_forward(self) -> FeedForward:
         first = self.make.affine(self.D, self.H, weights=he)

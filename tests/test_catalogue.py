@@ -30,6 +30,16 @@ def test_the_bibliography_lists_every_source_whether_a_page_cites_it_or_not():
     assert ":all:" in (ROOT / "chapters" / "references.md").read_text(encoding="utf-8")
 
 
+def test_every_source_is_used_by_a_page_or_by_the_code():
+    listed = re.findall(
+        r"^@\w+\{(\w+),", (ROOT / "references.bib").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    pages = [*ROOT.glob("*.md"), *(ROOT / "chapters").glob("*.md"), *(ROOT / "chapters").glob("*.ipynb")]
+    code = [path for folder in ("common", "runs", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    used = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in (*pages, *code))))
+    assert len(listed) > 100 and not set(listed) - used
+
+
 def test_the_gap_to_pytorch_is_recorded_for_every_layer():
     complete = [layer.__name__ for layer in layer_classes() if missing(layer) is None]
     assert sorted(recorded("layers")["gaps"]) == sorted(complete)

@@ -39,7 +39,7 @@ def test_pictures_of_a_page_have_a_text_alternative(path):
 
 def test_file_names_are_those_of_the_book():
     for path in CHAPTERS:
-        appendices = ("layer_catalogue", "translation", "benchmarks")
+        appendices = ("layer_catalogue", "translation", "gpt2_files", "benchmarks")
         assert rules.CHAPTER.match(path.stem) or path.stem in appendices, path.name
 
 

@@ -393,7 +393,7 @@ def test_what_is_held_out_is_not_learned():
     [
         (
             [],
-            "name is missing; it should be one of weights, contexts, contexts-10m, gpt-10m-alibi-so-far, gpt-2m",
+            "name is missing; it should be one of weights, contexts, contexts-10m, gpt-10m-alibi-so-far",
         ),
         (["gpt3"], "name is gpt3; it should be one of weights"),
         (["gpt-2m", "one"], "the seeds are one; they should be whole numbers"),

@@ -69,6 +69,7 @@ TERMS = {
     "weight decay": "1[01]",
     "early stopping": "11",
     "learning rate schedule": "11",
+    "cosine schedule": "11",
     "range test": "11",
     "successive halving": "11",
     "convolution": "12",

@@ -154,6 +154,15 @@ def pictures_have_a_text_alternative(notebook: Any, name: str) -> Iterator[str]:
             yield from _silent_pictures(where, data.get("text/html", ""))
 
 
+@rule
+def figures_are_not_folded_away(notebook: Any, name: str) -> Iterator[str]:
+    """A figure or table is seen without a click, also where scripts are off."""
+    for where, cell in code_cells(notebook):
+        shown = any("text/html" in output.get("data", {}) for output in cell.outputs)
+        if shown and "hide-cell" in tags(cell):
+            yield f"{where} folds what it shows; tag it hide-input"
+
+
 def _silent_pictures(where: str, text: str) -> Iterator[str]:
     parsed = Tags(text)
     for i, (tag, attributes) in enumerate(parsed.opened):

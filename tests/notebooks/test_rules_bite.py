@@ -114,6 +114,7 @@ BAD = [
     ("run_in_order", added(code("  "))),
     ("no_semicolon_at_the_end", added(code("plt.plot(x);"))),
     ("no_semicolon_at_the_end", added(code("plt.plot(x);  # hides the list"))),
+    ("figures_are_not_folded_away", added(code("show(t)", html("<table></table>"), tags=["hide-cell"]))),
     ("pictures_have_a_text_alternative", added(v4.new_markdown_cell("![](a.png)"))),
     ("pictures_have_a_text_alternative", added(v4.new_markdown_cell('<img src="a.png">'))),
     (

@@ -156,8 +156,8 @@ def build(V: int, settings: dict[str, Any], rng: np.random.Generator) -> Any:
     """The model that the settings of a run describe."""
     D, depth, dropout = settings["D"], settings["depth"], settings.get("dropout", 0.0)
     if settings["model"] == "gpt":
-        sizes = {"depth": depth, "heads": settings["heads"], "dropout": dropout}
-        return gpt(V, D, settings["T"], rng, **sizes, alibi=settings.get("alibi", False))
+        alibi = settings.get("alibi", False)
+        return gpt(V, D, settings["T"], rng, depth, settings["heads"], dropout, alibi=alibi)
     return LanguageModel(V, D, D, rng, LSTM, depth=depth, dropout=dropout, tied=True)
 
 
@@ -181,7 +181,7 @@ def train(name: str, seed: int) -> dict[str, Any]:
     model = build(len(vocabulary), settings, rng)
     steps, every = settings["steps"], settings["every"]
     if "from" in settings:
-        load_weights(weights_of(settings["from"], seed), model)
+        load_weights(file_of(settings["from"], seed), model)
     batches = Steps(ids[0], settings["N"], settings["T"], steps)
     schedule = cosine(settings["lr"], steps, settings["rise"], lowest=0.1)
     optimizer = AdamW(settings["lr"], beta2=0.99, weight_decay=settings["decay"])
@@ -228,8 +228,7 @@ def train(name: str, seed: int) -> dict[str, Any]:
 
 def so_far(name: str, seed: int) -> dict[str, Any]:
     """What a run that has not ended had measured at its last checkpoint."""
-    checkpoint = read_npz(KEPT / f"{name}.{seed}.checkpoint.npz")
-    notes, losses = json.loads(str(checkpoint["about"]))["notes"], checkpoint["history"]
+    notes, losses = last_checkpoint(name, seed)
     every = RUNS[name]["every"]
     parts = [losses[end - every : end] for end in range(every, len(losses) + 1, every)]
     return {
@@ -241,9 +240,15 @@ def so_far(name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def weights_of(name: str, seed: int) -> Path:
-    """The file with the best weights of a run."""
-    path = KEPT / f"{name}.{seed}.npz"
+def last_checkpoint(name: str, seed: int) -> tuple[dict[str, Any], np.ndarray]:
+    """The notes of a run, and the loss of each of its steps, at its last checkpoint."""
+    checkpoint = read_npz(file_of(name, seed, ".checkpoint"))
+    return json.loads(str(checkpoint["about"]))["notes"], checkpoint["history"]
+
+
+def file_of(name: str, seed: int, kind: str = "") -> Path:
+    """A file that a run has kept: its best weights, or what else ``kind`` names."""
+    path = KEPT / f"{name}.{seed}{kind}.npz"
     if not path.exists():
         sys.exit(f"{path.name} is missing: python -m runs.gpt {name} {seed} comes first.")
     return path
@@ -254,10 +259,10 @@ def store_weights(seed: int) -> dict[str, Any]:
     settings = RUNS["gpt-2m"]
     vocabulary, _, _ = texts("reviews")
     model = build(len(vocabulary), settings, np.random.default_rng(seed))
-    load_weights(weights_of("gpt-2m", seed), model)
+    load_weights(file_of("gpt-2m", seed), model)
     save_weights(GPT_WEIGHTS, model, "float16", vocabulary)
     load_weights(GPT_WEIGHTS, model)  # what is measured is what is stored
-    notes = json.loads(str(read_npz(KEPT / f"gpt-2m.{seed}.checkpoint.npz")["about"]))["notes"]
+    notes, _ = last_checkpoint("gpt-2m", seed)
     return {
         "settings": settings,
         "parameters": count_parameters(model),
@@ -296,7 +301,7 @@ def contexts(seed: int, size: str = "2m") -> dict[str, Any]:
     for label, kind in models.items():
         name = f"{kind}-{size}"
         model = build(len(vocabulary), RUNS[name], np.random.default_rng(seed))
-        load_weights(weights_of(name, seed), model)
+        load_weights(file_of(name, seed), model)
         bits = bits_of_tokens(model, ids[2], T, begin_anew=label != "LSTM, all the text")
         parts = [float(part.mean()) for part in np.split(bits, starts[1:], axis=1)]
         rows[label] = {"by_tokens_before": parts, "mean": float(bits.mean())}

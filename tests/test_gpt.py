@@ -320,6 +320,10 @@ def test_a_long_run_that_is_stopped_records_nothing_and_goes_on_to_the_same_numb
         once.setattr(Trainer, "_step", interrupted)
         go(monkeypatch, "gpt-2m", "3")
     assert not short_runs
+    with pytest.raises(
+        SystemExit, match=r"gpt-2m.4.checkpoint.npz is missing: python -m runs.gpt gpt-2m 4 comes"
+    ):
+        runs.so_far("gpt-2m", 4)
     half = runs.so_far("gpt-2m", 3)
     assert half["steps"] == 13 and half["valid"] == whole["valid"][:2]
     assert half["train_loss"] == whole["train_loss"][:2]

@@ -242,7 +242,7 @@ def gpt(
     )
 
 
-def gpt_block(blocks: Blocks, depth: int, alibi: bool = False) -> GPTBlock:
+def gpt_block(blocks: Blocks, depth: int, alibi: bool) -> GPTBlock:
     """One of ``depth`` blocks."""
     attention: MultiHeadAttention = blocks.attention(causal=True, alibi=alibi)
     network = FeedForward(
